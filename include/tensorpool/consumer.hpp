@@ -1,0 +1,156 @@
+// Consumers: read frames in place and prove afterwards that nobody overwrote them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
+
+#include "tensorpool/error.hpp"
+#include "tensorpool/frame.hpp"
+#include "tensorpool/function_ref.hpp"
+#include "tensorpool/producer.hpp"
+
+namespace tensorpool {
+
+namespace detail {
+class ConsumerHandle;
+}
+
+// What one poll did. Every sequence number that was seen ends in exactly one of the five counts.
+struct Polled {
+  std::uint64_t delivered = 0;    // proved: nobody overwrote it up to the proof
+  std::uint64_t overwritten = 0;  // refused by the checks of the slot, or by the proof
+  std::uint64_t lost = 0;         // never announced to us: gaps in seq
+  std::uint64_t skipped = 0;      // not wanted: rate limit, latest(), resynchronisation
+  std::uint64_t ended = 0;        // the mapping ended while the handler looked
+  PortState state = PortState::connecting;
+
+  // Did anything happen? For idle strategies.
+  int work() const noexcept { return delivered + overwritten + lost + skipped + ended > 0 ? 1 : 0; }
+};
+
+// Cumulative since the consumer was made; a new mapping goes on counting.
+struct ConsumerStatistics {
+  std::uint64_t delivered = 0;
+  std::uint64_t overwritten = 0;  // dropsLate of QosConsumer
+  std::uint64_t lost = 0;         // dropsGap of QosConsumer
+  std::uint64_t skipped = 0;
+  std::uint64_t ended = 0;
+  std::uint64_t seen = 0;         // last − first + 1, summed over mappings
+  std::uint64_t foreign = 0;      // descriptors of other streams
+  std::uint64_t wrong_epoch = 0;  // descriptors of other epochs
+  std::uint64_t duplicates = 0;
+  std::uint64_t malformed = 0;  // messages that are no descriptor
+  std::uint64_t resyncs = 0;    // gaps above max_outstanding_seq_gap
+  std::uint64_t bytes = 0;      // payload bytes delivered
+  std::uint64_t sessions = 0;   // mappings used so far
+  std::uint64_t last_seq = 0;
+  std::uint64_t epoch = 0;
+  // The books of concurrency.md.
+  bool balanced() const noexcept {
+    return delivered + overwritten + lost + skipped + ended == seen;
+  }
+};
+
+// Something that a recorder wants to know in order with the frames. Told on the consumer's thread,
+// inside poll, poll_copy, next or latest.
+enum class EventKind : std::uint8_t {
+  gap = 0,      // seqs first … last were never announced to us
+  skipped = 1,  // seqs first … last were seen and not wanted
+  overwritten = 2,
+  mapped = 3,  // a new mapping: `epoch`; sequence numbers start anew
+  state = 4,   // PortState changed
+};
+struct Event {
+  EventKind kind = EventKind::state;
+  PortState state = PortState::connecting;
+  std::uint64_t epoch = 0;
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+
+// How a pulled frame ended.
+enum class Outcome : std::uint8_t { delivered = 0, overwritten = 1, ended = 2 };
+
+// One frame pulled by next() or latest(); the payload contract of frame.hpp holds. One at a time:
+// while it lives, the consumer's other calls say `claims_exhausted`. Dropping it unfinished counts
+// as overwritten.
+class TENSORPOOL_EXPORT [[nodiscard]] FrameView {
+ public:
+  FrameView(FrameView&& other) noexcept
+      : port_(std::exchange(other.port_, nullptr)), info_(other.info_), payload_(other.payload_) {}
+  FrameView& operator=(FrameView&&) = delete;
+  FrameView(const FrameView&) = delete;
+  FrameView& operator=(const FrameView&) = delete;
+  ~FrameView();
+
+  const FrameInfo& info() const noexcept { return *info_; }
+  std::uint64_t seq() const noexcept { return info_->seq; }
+  std::span<const std::byte> bytes() const noexcept { return {payload_, info_->size_bytes}; }
+  template <class T, std::size_t Rank>
+  Result<TensorView<T, Rank>> view() const noexcept {
+    return detail::make_view<T, Rank>(*info_, payload_);
+  }
+  [[nodiscard]] bool intact() const noexcept;
+  // The proof. Do not touch the bytes afterwards.
+  [[nodiscard]] Outcome finish() noexcept;
+
+ private:
+  friend class Consumer;
+  FrameView(void* port, const FrameInfo* info, const std::byte* payload) noexcept
+      : port_(port), info_(info), payload_(payload) {}
+  void* port_;
+  const FrameInfo* info_;
+  const std::byte* payload_;
+};
+
+// Reads one stream. A resource of one thread at a time. No call waits for a producer to finish a
+// frame (STR-234).
+class TENSORPOOL_EXPORT Consumer {
+ public:
+  using Handler = FunctionRef<void(const Frame&)>;
+  using CopyHandler = FunctionRef<void(const CopiedFrame&)>;
+  // Gives a buffer of at least the asked size, or a smaller one to skip the frame.
+  using BufferSupplier = FunctionRef<std::span<std::byte>(const FrameInfo&)>;
+
+  Consumer(Consumer&& other) noexcept : port_(std::exchange(other.port_, nullptr)) {}
+  Consumer& operator=(Consumer&& other) noexcept;
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+  ~Consumer() { close(); }
+
+  // Hands over up to fragment_limit frames, each in place inside `handler`, each proved after it.
+  // A handler may close anything and may throw; the frame it threw on counts as ended.
+  Polled poll(Handler handler);
+
+  // Copies header and payload, proves, and only then calls the handler: nothing unproven is seen.
+  // A frame larger than the buffer is skipped.
+  Polled poll_copy(std::span<std::byte> buffer, CopyHandler handler);
+  Polled poll_copy(BufferSupplier supplier, CopyHandler handler);
+
+  // The next frame, waiting up to `timeout` (0: do not wait). Errors: no_frame, claims_exhausted,
+  // not_attached, reattaching, closed, in_callback.
+  Result<FrameView> next(std::chrono::nanoseconds timeout = std::chrono::nanoseconds{0});
+  // The newest frame there is: the others count as skipped. The form for a control loop.
+  Result<FrameView> latest(std::chrono::nanoseconds timeout = std::chrono::nanoseconds{0});
+
+  // Replaces the event handler, between polls (CON-37). Empty: none.
+  void on_event(std::function<void(const Event&)> handler);
+
+  PortState state() noexcept;
+  std::uint32_t stream() const noexcept;
+  std::uint32_t consumer_id() const noexcept;
+  // Any thread.
+  ConsumerStatistics statistics() const noexcept;
+  void close() noexcept;
+
+ private:
+  friend class detail::ConsumerHandle;
+  explicit Consumer(void* port) noexcept : port_(port) {}
+  void* port_;
+};
+
+}  // namespace tensorpool

@@ -1,0 +1,36 @@
+// A media driver inside this process, for programs that do not want to run one beside them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tensorpool/error.hpp"
+#include "tensorpool/export.hpp"
+
+namespace tensorpool {
+
+struct MediaDriverOptions {
+  std::string aeron_dir;  // empty: AERON_DIR, then Aeron's default
+};
+
+// Runs Aeron's C media driver in one thread of its own, with the settings that keep a standing
+// subscriber from holding up a producer. Destroying it ends it; clients lose their connection.
+class TENSORPOOL_EXPORT MediaDriver {
+ public:
+  // Errors: rejected when a live media driver already owns the directory; system_error.
+  static Result<MediaDriver> launch(const MediaDriverOptions& options = {});
+  // True when a live media driver serves the directory.
+  static bool alive(const std::string& aeron_dir = {});
+
+  MediaDriver(MediaDriver&&) noexcept;
+  MediaDriver& operator=(MediaDriver&&) noexcept;
+  ~MediaDriver();
+  const std::string& aeron_dir() const noexcept;
+
+ private:
+  struct Impl;
+  explicit MediaDriver(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tensorpool

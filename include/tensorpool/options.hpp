@@ -1,0 +1,128 @@
+// Settings of clients, producers and consumers: plain structs with the defaults of
+// docs/protocol/11-configuration.md section 14. Every field names its unit. A setting outside its
+// valid values makes the call that uses it fail with invalid_argument, naming the setting
+// (CFG-116).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tensorpool/error.hpp"
+#include "tensorpool/types.hpp"
+
+namespace tensorpool {
+
+// Who owns the shared memory. The mode is chosen, never guessed (CON-51).
+enum class Mode : std::uint8_t {
+  driver =
+      0,  // a tensorpool driver owns regions and leases; not built yet, connect() says unsupported
+  direct = 1,  // no driver: each producer creates and owns the regions of its stream
+};
+
+// Who runs the client conductor.
+enum class Threading : std::uint8_t {
+  threaded = 0,  // a thread of the client
+  invoked = 1,   // the caller, through Client::do_work(); Aeron's client runs there too
+};
+
+// What the conductor's own thread does when a duty cycle found no work (CON-29).
+enum class Idle : std::uint8_t { backoff = 0, sleeping = 1, yielding = 2, busy_spin = 3, noop = 4 };
+
+// An Aeron channel and stream id (1 … 2147483647).
+struct Endpoint {
+  std::string channel;
+  std::int32_t stream_id = 0;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+// What a client tells its application outside the frame path. Called on the conductor (CON-33); the
+// text is valid during the call only (CON-35).
+enum class NoticeKind : std::uint8_t {
+  connected = 0,        // to a media driver
+  connection_lost = 1,  // the media driver died or dropped this client; being rebuilt
+  mapped = 2,           // a consumer mapped an epoch, or a producer created one
+  unmapped = 3,
+  announce_rejected = 4,  // regions of an announce were refused; the text says why
+  error = 5,
+};
+struct Notice {
+  NoticeKind kind = NoticeKind::error;
+  std::uint32_t stream_id = 0;  // 0: the client as a whole
+  std::uint64_t epoch = 0;
+  std::string_view text;
+};
+
+struct ClientOptions {
+  Mode mode = Mode::driver;
+  Threading threading = Threading::threaded;
+  std::string aeron_dir;    // empty: AERON_DIR, then Aeron's default
+  std::string client_name;  // at most 100 bytes; shown in Aeron's counters
+
+  Endpoint control{"aeron:ipc?term-length=4m", 1000};
+  Endpoint announce{"aeron:ipc?term-length=4m", 1001};
+  Endpoint descriptor{"aeron:ipc", 1100};
+  Endpoint qos{"aeron:ipc", 1200};
+  Endpoint metadata{"aeron:ipc", 1300};
+
+  std::int64_t announce_period_ns = 1'000'000'000;
+  std::uint32_t freshness_factor = 3;  // announces older than this many periods are ignored
+  std::uint32_t liveness_factor = 5;   // 3 … 5: a writer silent for this many periods is dead
+
+  std::vector<std::string> allowed_base_dirs{"/dev/shm"};
+  std::uint32_t forbidden_mode_bits = 0007;
+  std::optional<std::uint32_t> required_owner;  // uid
+  std::optional<std::uint32_t> required_group;  // gid
+  bool lock_memory = false;
+
+  std::uint32_t fragment_limit = 10;            // per poll and subscription, at most 16
+  std::uint32_t command_queue_capacity = 1024;  // power of two
+  Idle idle = Idle::backoff;
+  std::int64_t media_driver_timeout_ns = 2'000'000'000;  // bounds connecting and every add
+
+  // Told on the conductor; must not block. May be empty.
+  std::function<void(const Notice&)> on_notice;
+};
+
+// One pool of payload slots, all of `stride_bytes` (a multiple of 64).
+struct PoolOptions {
+  std::uint16_t pool_id = 0;
+  std::uint32_t stride_bytes = 0;
+};
+
+struct ProducerOptions {
+  std::uint32_t stream = 0;       // pool stream id, required
+  std::uint32_t producer_id = 0;  // 0: a random one
+
+  // Direct mode: what to create. `pools` is required.
+  std::string base_dir = "/dev/shm";
+  std::string namespace_name = "default";
+  std::uint32_t file_mode = 0660;
+  std::uint32_t slots = 1024;  // power of two; the same for the header ring and every pool
+  std::vector<PoolOptions> pools;
+  bool prefault = true;
+  bool lock_memory = false;
+  bool remove_on_close = true;  // unlink the regions of this epoch at a clean close (SHM-263)
+
+  std::uint32_t max_claims = 8;        // 1 … 64, at most half the ring
+  bool descriptor_timestamps = false;  // fill FrameDescriptor.timestampNs with the publish time
+  std::int64_t qos_interval_ns = 1'000'000'000;
+};
+
+enum class DeliveryMode : std::uint8_t { stream = 1, rate_limited = 2 };
+
+struct ConsumerOptions {
+  std::uint32_t stream = 0;       // pool stream id, required
+  std::uint32_t consumer_id = 0;  // 0: a random one
+  DeliveryMode mode = DeliveryMode::stream;
+  std::uint32_t max_rate_hz = 0;  // 0: unlimited; frames above the rate are skipped locally
+  std::uint32_t expected_layout_version = 0;    // 0: any
+  std::uint32_t max_outstanding_seq_gap = 256;  // 0: off; a larger gap resynchronises
+  std::string payload_fallback_uri;  // named in diagnostics when regions are refused; empty: none
+  std::int64_t hello_interval_ns = 1'000'000'000;
+  std::int64_t qos_interval_ns = 1'000'000'000;
+};
+
+}  // namespace tensorpool

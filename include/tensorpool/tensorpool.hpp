@@ -1,0 +1,11 @@
+// Everything a program needs.
+#pragma once
+
+#include "tensorpool/client.hpp"
+#include "tensorpool/consumer.hpp"
+#include "tensorpool/error.hpp"
+#include "tensorpool/frame.hpp"
+#include "tensorpool/media_driver.hpp"
+#include "tensorpool/options.hpp"
+#include "tensorpool/producer.hpp"
+#include "tensorpool/types.hpp"

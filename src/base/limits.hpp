@@ -1,0 +1,34 @@
+// Every bound of the library in one place, unit last. Hitting one is a counted, typed outcome.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tensorpool::base::limits {
+
+inline constexpr std::size_t pools_per_stream = 16;
+inline constexpr std::uint32_t header_slots_max = 1U << 24U;
+inline constexpr std::size_t uri_bytes = 4096;   // SHM-105
+inline constexpr std::size_t path_bytes = 4095;  // SHM-104
+inline constexpr std::size_t namespace_bytes = 255;
+inline constexpr std::size_t client_name_bytes = 100;
+inline constexpr std::size_t channel_bytes = 4095;
+inline constexpr std::size_t error_message_bytes = 1024;  // MSG-109
+inline constexpr std::size_t name_bytes = 256;            // STR-173
+inline constexpr std::size_t links_per_producer = 16;
+inline constexpr std::size_t claims_per_producer = 64;
+inline constexpr std::size_t ports_per_client = 64;
+inline constexpr std::size_t commands = 1024;     // CON-13
+inline constexpr int fragments_per_poll = 10;     // CON-9
+inline constexpr std::size_t inbox_entries = 16;  // at least fragments_per_poll
+inline constexpr std::size_t image_events = 256;
+inline constexpr int admin_action_retries = 3;
+inline constexpr int latest_polls = 64;
+inline constexpr std::size_t message_bytes = 1U << 20U;  // largest control message built or taken
+inline constexpr std::size_t unmap_step_bytes = 4U << 20U;
+inline constexpr std::size_t epochs_scanned = 65536;
+
+static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
+static_assert((commands & (commands - 1)) == 0);
+
+}  // namespace tensorpool::base::limits
