@@ -40,6 +40,7 @@ enum class Code : std::int32_t {
   in_callback = 30,       // not allowed inside a callback
   dtype_mismatch = 31,    // a typed view of another element type
   rank_mismatch = 32,     // a typed view with another number of dimensions
+  invalid_spec = 34,      // a tensor header that readers would refuse (SHM-208)
   extent_mismatch = 33,   // dims and strides reach past the payload
 
   // Bad input and a bad environment.

@@ -35,6 +35,7 @@ constexpr Entry entries[] = {
     {Code::dtype_mismatch, "dtype_mismatch"},
     {Code::rank_mismatch, "rank_mismatch"},
     {Code::extent_mismatch, "extent_mismatch"},
+    {Code::invalid_spec, "invalid_spec"},
     {Code::invalid_argument, "invalid_argument"},
     {Code::invalid_uri, "invalid_uri"},
     {Code::path_rejected, "path_rejected"},

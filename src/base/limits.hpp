@@ -19,6 +19,7 @@ inline constexpr std::size_t links_per_producer = 16;
 inline constexpr std::size_t claims_per_producer = 64;
 inline constexpr std::size_t ports_per_client = 64;
 inline constexpr std::size_t commands = 1024;     // CON-13
+inline constexpr std::size_t commands_max = 1U << 16U;
 inline constexpr int fragments_per_poll = 10;     // CON-9
 inline constexpr std::size_t inbox_entries = 16;  // at least fragments_per_poll
 inline constexpr std::size_t image_events = 256;
@@ -27,6 +28,9 @@ inline constexpr int latest_polls = 64;
 inline constexpr std::size_t message_bytes = 1U << 20U;  // largest control message built or taken
 inline constexpr std::size_t unmap_step_bytes = 4U << 20U;
 inline constexpr std::size_t epochs_scanned = 65536;
+inline constexpr std::uint64_t region_step_bytes = 4U << 20U;  // reserved or prefaulted at a time
+inline constexpr std::size_t path_components = 256;
+inline constexpr std::size_t files_per_epoch = 256;
 
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);

@@ -1,0 +1,110 @@
+// The memory that a conductor and one port share: the only way news passes between them.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "agents/wiring.hpp"
+
+namespace tensorpool::agents {
+
+// A counter with one writer, readable from any thread.
+class Stat {
+ public:
+  void add(std::uint64_t n = 1) noexcept {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
+  std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// What a port tells its conductor. One word pair per kind, so that a later note of another kind
+// hides nothing; a note of a session that is over is ignored by the core.
+enum class NoteKind : std::uint8_t { higher_epoch = 0, regression = 1, link_failed = 2 };
+inline constexpr std::size_t note_kinds = 3;
+
+class Note {
+ public:
+  // Port.
+  void write(std::uint64_t session, std::uint64_t argument) noexcept {
+    session_.store(session, std::memory_order_relaxed);
+    argument_.store(argument, std::memory_order_relaxed);
+    // Pairs with the acquire in read(): who sees the count sees the words before it.
+    count_.store(count_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  struct Value {
+    std::uint64_t count = 0;
+    std::uint64_t session = 0;
+    std::uint64_t argument = 0;
+  };
+  // Conductor. A count it has not seen means news. Words of two notes may mix only when both are
+  // newer than the count, and then the next read sees that again.
+  Value read() const noexcept {
+    Value value;
+    value.count = count_.load(std::memory_order_acquire);
+    value.session = session_.load(std::memory_order_relaxed);
+    value.argument = argument_.load(std::memory_order_relaxed);
+    return value;
+  }
+
+ private:
+  std::atomic<std::uint64_t> session_{0};
+  std::atomic<std::uint64_t> argument_{0};
+  std::atomic<std::uint64_t> count_{0};
+};
+
+struct ProducerCounts {
+  Stat claimed, published, not_announced, aborted, refused, too_large, exhausted, back_pressured,
+      bytes;
+  Stat sessions, next_seq, epoch;
+};
+
+struct ConsumerCounts {
+  Stat delivered, overwritten, lost, skipped, ended, seen;
+  Stat foreign, wrong_epoch, duplicates, malformed, resyncs, bytes;
+  Stat sessions, last_seq, epoch;
+};
+
+struct Cell {
+  // Conductor to port: the newest Wiring that the port has not adopted yet.
+  alignas(128) std::atomic<Wiring*> mail{nullptr};
+  // A state for observers of other threads; the port itself goes by its Wiring.
+  std::atomic<PortState> state{PortState::connecting};
+
+  // Port to conductor.
+  alignas(128) std::atomic<Wiring*> returns{nullptr};
+  std::array<Note, note_kinds> notes;
+  std::atomic<bool> closed{false};
+
+  // Statistics: written by the port, mirrored into Aeron counters by the conductor.
+  alignas(128) ProducerCounts producer;
+  ConsumerCounts consumer;
+
+  Note& note(NoteKind kind) noexcept { return notes[static_cast<std::size_t>(kind)]; }
+
+  // Port: gives a Wiring back that nothing pins any more. The release pairs with the acquire in
+  // take_returns(), so the port's last access happens before the conductor unmaps. No ABA: the
+  // taker takes all.
+  void give_back(Wiring* wiring) noexcept {
+    Wiring* head = returns.load(std::memory_order_relaxed);
+    do {
+      wiring->next = head;
+    } while (!returns.compare_exchange_weak(head, wiring, std::memory_order_release,
+                                            std::memory_order_relaxed));
+  }
+  // Conductor: the list of all Wirings given back so far, through `next`.
+  Wiring* take_returns() noexcept { return returns.exchange(nullptr, std::memory_order_acquire); }
+
+  // Conductor: publishes `wiring`; what comes back was never adopted and is the conductor's again.
+  // seq_cst for the wake-up extension, whose sleeper compares it with its kick word.
+  Wiring* publish(Wiring* wiring) noexcept {
+    return mail.exchange(wiring, std::memory_order_seq_cst);
+  }
+};
+
+}  // namespace tensorpool::agents

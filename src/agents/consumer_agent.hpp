@@ -1,0 +1,71 @@
+// One consumer of direct mode as the conductor sees it: maps what the core accepted, checks it,
+// lends it to the port. What to do when is the core's decision (protocol/consumer_core.hpp).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "agents/context.hpp"
+#include "agents/counters.hpp"
+#include "agents/lender.hpp"
+#include "agents/lent_regions.hpp"
+#include "agents/request.hpp"
+#include "protocol/consumer_core.hpp"
+
+namespace tensorpool::agents {
+
+class ConsumerAgent {
+ public:
+  ConsumerAgent(AgentContext& context, std::shared_ptr<Request> request);
+
+  void on_image(AgentContext& context, std::int32_t session, base::Nanos joined, bool available);
+  void on_announce(AgentContext& context, std::int32_t session,
+                   const wire::ShmPoolAnnounce& announce);
+  int do_work(AgentContext& context);
+  // The connection is gone: the mapping stays, the port waits for a new subscription.
+  void on_connection_lost(AgentContext& context);
+  // The client closes: the port is told, nothing is waited for.
+  void close(AgentContext& context);
+  // The port is closed and everything it held is back.
+  bool finished() const noexcept { return closed_ && lender_.out() == 0; }
+  Lender& lender() noexcept { return lender_; }
+
+ private:
+  void apply(AgentContext& context, protocol::ConsumerActions& actions);
+  void map(AgentContext& context, const protocol::MapRegions& action,
+           protocol::ConsumerActions& next);
+  void check(AgentContext& context, protocol::ConsumerActions& next);
+  void unmap(AgentContext& context);
+  void send_qos(AgentContext& context, wire::QosConsumer message);
+  void report(AgentContext& context, const protocol::ReportConsumer& what);
+  int add_links(AgentContext& context);
+  int read_notes(AgentContext& context);
+  void rewire(AgentContext& context);
+  void let_go(AgentContext& context);
+
+  // What the last Wiring said, to post one only for a change.
+  struct Wired {
+    std::uint64_t session = 0;
+    protocol::ConsumerState state = protocol::ConsumerState::connecting;
+    const LentSubscription* subscription = nullptr;
+    friend bool operator==(const Wired&, const Wired&) = default;
+  };
+
+  const ConsumerOptions options_;
+  std::shared_ptr<Request> request_;  // until its handle took the port
+  Lender lender_;
+  protocol::ConsumerCore core_;
+  std::unique_ptr<LentRegions> regions_;
+  std::shared_ptr<Generation> link_generation_;
+  LinkAdd<transport::Subscription> adding_;
+  std::unique_ptr<LentSubscription> descriptors_;
+  std::array<std::uint64_t, note_kinds> notes_read_{};
+  CounterSet counters_;
+  AgentCounts counts_;
+  Wired wired_;
+  bool was_active_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace tensorpool::agents

@@ -1,0 +1,65 @@
+// What the conductor's agents work with: the world behind interfaces, the current connection, and
+// how to tell the application something.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agents/generation.hpp"
+#include "agents/lender.hpp"
+#include "base/clock.hpp"
+#include "base/file_system.hpp"
+#include "protocol/now.hpp"
+#include "shm/region.hpp"
+#include "tensorpool/options.hpp"
+#include "transport/transport.hpp"
+#include "wire/codec.hpp"
+
+namespace tensorpool::agents {
+
+// The environment of a client; main builds it, tests replace any part. Outlives the conductor.
+struct World {
+  transport::Transport& transport;
+  base::FileSystem& file_system;
+  const base::Clock& clock;
+};
+
+// A message that no publication took is dropped: everything the conductor sends is soft state and
+// is repeated (STR-14).
+struct AgentContext {
+  World world;
+  const ClientOptions& options;
+  const shm::MapPolicy& map_policy;
+  std::shared_ptr<Generation> generation;  // null while no media driver is connected
+  Graveyard graveyard;
+  std::vector<std::byte> scratch;  // for encoding control messages
+
+  protocol::Now now() const noexcept {
+    return {world.clock.monotonic_ns(), world.clock.realtime_ns()};
+  }
+
+  // Tells the application; nothing without a handler.
+  void notify(NoticeKind kind, std::uint32_t stream_id, std::uint64_t epoch,
+              std::string_view text) const {
+    if (options.on_notice) options.on_notice(Notice{kind, stream_id, epoch, text});
+  }
+
+  // Encodes `message` and offers it once.
+  template <class M>
+  void send(LinkAdd<transport::Publication>& link, const M& message) {
+    if (!link.ready()) return;
+    scratch.resize(wire::encoded_size(message));
+    const auto size = wire::try_encode(message, scratch);
+    if (size) (void)link.get()->offer(std::span<const std::byte>(scratch).first(*size));
+  }
+
+  // Aeron's deadline for an add that starts now.
+  base::Nanos add_deadline() const noexcept {
+    return world.clock.monotonic_ns() + options.media_driver_timeout_ns;
+  }
+};
+
+}  // namespace tensorpool::agents

@@ -1,0 +1,102 @@
+#include "agents/counters.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace tensorpool::agents {
+namespace {
+
+constexpr base::Nanos mirror_interval_ns = 100'000'000;
+
+constexpr CounterSource producer_sources[] = {
+    {"claimed", [](const Cell& c, const AgentCounts&) { return c.producer.claimed.get(); }},
+    {"published", [](const Cell& c, const AgentCounts&) { return c.producer.published.get(); }},
+    {"not announced",
+     [](const Cell& c, const AgentCounts&) { return c.producer.not_announced.get(); }},
+    {"aborted", [](const Cell& c, const AgentCounts&) { return c.producer.aborted.get(); }},
+    {"refused", [](const Cell& c, const AgentCounts&) { return c.producer.refused.get(); }},
+    {"too large", [](const Cell& c, const AgentCounts&) { return c.producer.too_large.get(); }},
+    {"claims exhausted",
+     [](const Cell& c, const AgentCounts&) { return c.producer.exhausted.get(); }},
+    {"back-pressured",
+     [](const Cell& c, const AgentCounts&) { return c.producer.back_pressured.get(); }},
+    {"bytes", [](const Cell& c, const AgentCounts&) { return c.producer.bytes.get(); }},
+    {"mappings", [](const Cell& c, const AgentCounts&) { return c.producer.sessions.get(); }},
+    {"errors", [](const Cell&, const AgentCounts& a) { return a.errors; }},
+};
+
+constexpr CounterSource consumer_sources[] = {
+    {"delivered", [](const Cell& c, const AgentCounts&) { return c.consumer.delivered.get(); }},
+    {"overwritten", [](const Cell& c, const AgentCounts&) { return c.consumer.overwritten.get(); }},
+    {"lost", [](const Cell& c, const AgentCounts&) { return c.consumer.lost.get(); }},
+    {"skipped", [](const Cell& c, const AgentCounts&) { return c.consumer.skipped.get(); }},
+    {"ended", [](const Cell& c, const AgentCounts&) { return c.consumer.ended.get(); }},
+    {"bytes", [](const Cell& c, const AgentCounts&) { return c.consumer.bytes.get(); }},
+    {"foreign descriptors",
+     [](const Cell& c, const AgentCounts&) { return c.consumer.foreign.get(); }},
+    {"other epochs",
+     [](const Cell& c, const AgentCounts&) { return c.consumer.wrong_epoch.get(); }},
+    {"malformed", [](const Cell& c, const AgentCounts&) { return c.consumer.malformed.get(); }},
+    {"mappings", [](const Cell& c, const AgentCounts&) { return c.consumer.sessions.get(); }},
+    {"remaps", [](const Cell&, const AgentCounts& a) { return a.remaps; }},
+    {"errors", [](const Cell&, const AgentCounts& a) { return a.errors; }},
+};
+
+constexpr CounterSource client_sources[] = {
+    {"longest conductor cycle ns",
+     [](const Cell&, const AgentCounts& a) { return a.longest_cycle_ns; }},
+    {"errors", [](const Cell&, const AgentCounts& a) { return a.errors; }},
+};
+
+}  // namespace
+
+std::span<const CounterSource> producer_counters() noexcept { return producer_sources; }
+std::span<const CounterSource> consumer_counters() noexcept { return consumer_sources; }
+std::span<const CounterSource> client_counters() noexcept { return client_sources; }
+
+CounterSet::CounterSet(std::span<const CounterSource> sources, std::string_view role,
+                       std::uint32_t stream, std::uint32_t id, std::uint32_t process_id)
+    : sources_(sources), role_(role), stream_(stream), id_(id), counters_(sources.size()) {
+  const std::uint32_t key[] = {1, stream, id, process_id};
+  std::memcpy(key_.data(), key, sizeof key);
+}
+
+int CounterSet::do_work(AgentContext& context, const Cell& cell, const AgentCounts& counts) {
+  if (context.generation == nullptr) {
+    drop();
+    return 0;
+  }
+  if (generation_ != context.generation) {
+    drop();
+    generation_ = context.generation;
+  }
+  const base::Nanos now = context.now().monotonic;
+  int work = 0;
+  const bool mirror = now >= next_mirror_ns_;
+  if (mirror) next_mirror_ns_ = now + mirror_interval_ns;
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    LinkAdd<transport::Counter>& counter = counters_[i];
+    if (!counter.ready()) {
+      const auto step = counter.step(now, [&] {
+        transport::CounterSpec spec;
+        spec.type_id = counter_type_id;
+        spec.key = key_;
+        spec.label =
+            fmt::format("tensorpool {} {} stream={} id={}", role_, sources_[i].name, stream_, id_);
+        return generation_->connection->add_counter(spec, context.add_deadline());
+      });
+      if (step) work += *step;
+    } else if (mirror) {
+      counter.get()->set(static_cast<std::int64_t>(sources_[i].read(cell, counts)));
+    }
+  }
+  return work;
+}
+
+void CounterSet::drop() {
+  for (LinkAdd<transport::Counter>& counter : counters_) counter = LinkAdd<transport::Counter>{};
+  generation_.reset();
+}
+
+}  // namespace tensorpool::agents

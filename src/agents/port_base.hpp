@@ -1,0 +1,113 @@
+// What producer and consumer ports share: adopting Wirings, pins, closing.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "agents/cell.hpp"
+#include "agents/env.hpp"
+
+namespace tensorpool::agents {
+
+// One port, one thread at a time. The port object outlives its public handle for as long as a slot,
+// a view or a running handler pins it.
+template <class Env>
+class PortBase {
+ public:
+  PortBase(const PortBase&) = delete;
+  PortBase& operator=(const PortBase&) = delete;
+
+  PortState state() noexcept {
+    if (closed_) return PortState::closed;
+    check();
+    return wiring_ == nullptr ? PortState::connecting : wiring_->state;
+  }
+  Cell& cell() noexcept { return *cell_; }
+  const Cell& cell() const noexcept { return *cell_; }
+  bool closed() const noexcept { return closed_; }
+  std::uint64_t open_pins() const noexcept { return pins_; }
+
+  // The public handle is gone; whoever lets go of the last pin deletes the port.
+  void orphan() noexcept { orphaned_ = true; }
+  bool finished() const noexcept { return orphaned_ && pins_ == 0; }
+
+ protected:
+  // `keep_alive` is whatever must outlive the port: the client's core, which owns what is lent.
+  PortBase(std::shared_ptr<Cell> cell, std::shared_ptr<void> keep_alive) noexcept
+      : cell_(std::move(cell)), keep_alive_(std::move(keep_alive)) {}
+  ~PortBase() = default;
+
+  // The first thing of every call: one load, and the slow way only when there is mail. Returns true
+  // when another session began.
+  bool check() noexcept {
+    if (cell_->mail.load(std::memory_order_acquire) == nullptr) [[likely]]
+      return false;
+    return resync();
+  }
+
+  bool active() const noexcept { return wiring_ != nullptr && wiring_->state == PortState::active; }
+  // Why a call is refused while not active.
+  Code why_not() const noexcept {
+    if (closed_) return Code::closed;
+    return wiring_ == nullptr ? Code::connecting : wiring_->reason;
+  }
+
+  void pin(Wiring& wiring) noexcept {
+    ++wiring.pins;
+    ++pins_;
+  }
+  void unpin(Wiring& wiring) noexcept {
+    --pins_;
+    if (--wiring.pins == 0 && wiring.retired) cell_->give_back(&wiring);
+  }
+
+  // Idempotent. Gives back everything that nothing pins; what is pinned follows with the last
+  // unpin.
+  void close_port() noexcept {
+    if (closed_) return;
+    (void)check();
+    closed_ = true;
+    if (wiring_ != nullptr) retire(std::exchange(wiring_, nullptr));
+    // The conductor sees the flag, stops publishing and detaches; a Wiring that it still posts
+    // meanwhile is taken back by the conductor itself.
+    cell_->closed.store(true, std::memory_order_release);
+  }
+
+  std::shared_ptr<Cell> cell_;
+  Wiring* wiring_ = nullptr;
+  std::uint64_t session_ = 0;
+
+ private:
+  // Takes the mail. acq_rel: the conductor's writes to the new Wiring happen before our use of it.
+  bool resync() noexcept {
+    if (closed_) return false;
+    Wiring* fresh = cell_->mail.exchange(nullptr, std::memory_order_acq_rel);
+    if (fresh == nullptr) return false;
+    Wiring* old = std::exchange(wiring_, fresh);
+    if (old != nullptr) retire(old);
+    Env::template step<Step::adopted>();
+    // A Wiring without a mapping keeps the session of the last one: a short loss of the media
+    // driver is no new session.
+    if (fresh->session == 0 || fresh->session == session_) return false;
+    session_ = fresh->session;
+    on_new_session();
+    return true;
+  }
+
+  virtual void on_new_session() noexcept = 0;
+
+  void retire(Wiring* wiring) noexcept {
+    wiring->retired = true;
+    if (wiring->pins == 0) cell_->give_back(wiring);
+  }
+
+  // Declared behind cell_, so that it goes first: the client's core may hold the last reference to
+  // nothing of ours but what was given back above.
+  std::shared_ptr<void> keep_alive_;
+  std::uint64_t pins_ = 0;
+  bool closed_ = false;
+  bool orphaned_ = false;
+};
+
+}  // namespace tensorpool::agents

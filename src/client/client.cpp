@@ -1,0 +1,216 @@
+#include "tensorpool/client.hpp"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "base/posix_file_system.hpp"
+#include "base/prng.hpp"
+#include "client/handles.hpp"
+#include "client/validate.hpp"
+#include "transport/aeron/aeron_transport.hpp"
+
+namespace tensorpool {
+
+using client::ClientCore;
+
+namespace detail {
+
+// What a Pending holds: the request as the conductor sees it, and the client that works on it.
+class PendingCore {
+ public:
+  PendingCore(std::shared_ptr<ClientCore> core, std::shared_ptr<agents::Request> request)
+      : client(std::move(core)), request_(std::move(request)) {}
+  // A request that never got as far as the conductor.
+  explicit PendingCore(Error error) : early_(std::move(error)) {}
+  PendingCore(const PendingCore&) = delete;
+  PendingCore& operator=(const PendingCore&) = delete;
+  ~PendingCore() {
+    if (request_ == nullptr) return;
+    request_->abandon();
+    // Completed and never taken: close the port, so that the conductor lets go of it.
+    if (!taken_ && request_->state() == agents::Request::State::complete) {
+      if (auto cell = request_->take_cell()) cell->closed.store(true, std::memory_order_release);
+    }
+  }
+
+  // The end of the request, once: the cell of the new port, or why there is none.
+  std::optional<Result<std::shared_ptr<agents::Cell>>> poll() {
+    if (taken_) return fail(Error::hot(Code::consumed, "Pending::poll"));
+    if (early_) {
+      taken_ = true;
+      return fail(*early_);
+    }
+    switch (request_->state()) {
+      case agents::Request::State::pending:
+        return std::nullopt;
+      case agents::Request::State::complete:
+        taken_ = true;
+        return request_->take_cell();
+      case agents::Request::State::failed:
+        break;
+    }
+    taken_ = true;
+    return fail(request_->error());
+  }
+
+  const agents::Request& request() const noexcept { return *request_; }
+  std::shared_ptr<ClientCore> client;
+
+ private:
+  std::shared_ptr<agents::Request> request_;
+  std::optional<Error> early_;
+  bool taken_ = false;
+};
+
+struct ClientAccess {
+  static ClientCore& core(const Client& client) noexcept {
+    return *static_cast<ClientCore*>(client.core_.get());
+  }
+};
+
+namespace {
+
+Producer make_port(PendingCore& pending, std::shared_ptr<agents::Cell> cell,
+                   const Producer* /*kind*/) {
+  const ProducerOptions& o = pending.request().producer;
+  agents::ProducerPortOptions options;
+  options.stream_id = o.stream;
+  options.producer_id = o.producer_id;
+  options.max_claims = o.max_claims;
+  options.descriptor_timestamps = o.descriptor_timestamps;
+  return ProducerHandle::make(new client::ProducerObject(options, std::move(cell), pending.client));
+}
+
+Consumer make_port(PendingCore& pending, std::shared_ptr<agents::Cell> cell,
+                   const Consumer* /*kind*/) {
+  const ConsumerOptions& o = pending.request().consumer;
+  agents::ConsumerPortOptions options;
+  options.stream_id = o.stream;
+  options.consumer_id = o.consumer_id;
+  options.max_rate_hz = o.max_rate_hz;
+  options.max_gap = o.max_outstanding_seq_gap;
+  options.fragment_limit = static_cast<int>(pending.client->options().fragment_limit);
+  return ConsumerHandle::make(new client::ConsumerObject(options, std::move(cell), pending.client));
+}
+
+}  // namespace
+}  // namespace detail
+
+template <class T>
+Pending<T>::Pending(std::shared_ptr<detail::PendingCore> core) noexcept : core_(std::move(core)) {}
+template <class T>
+Pending<T>::Pending(Pending&&) noexcept = default;
+template <class T>
+Pending<T>& Pending<T>::operator=(Pending&&) noexcept = default;
+template <class T>
+Pending<T>::~Pending() = default;
+
+template <class T>
+std::optional<Result<T>> Pending<T>::poll() {
+  if (core_ == nullptr) return Result<T>(fail(Error::hot(Code::consumed, "Pending::poll")));
+  auto ended = core_->poll();
+  if (!ended) return std::nullopt;
+  if (!*ended) return Result<T>(fail(std::move(ended->error())));
+  return Result<T>(detail::make_port(*core_, std::move(**ended), static_cast<const T*>(nullptr)));
+}
+
+template <class T>
+Result<T> Pending<T>::wait(std::chrono::nanoseconds timeout) {
+  const std::shared_ptr<detail::PendingCore> core = core_;
+  if (core != nullptr && core->client != nullptr && core->client->in_callback()) {
+    return fail(Error::hot(Code::in_callback, "Pending::wait"));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  agents::IdleStrategy idle(Idle::backoff);
+  for (;;) {
+    if (auto ended = poll()) return std::move(*ended);
+    if (std::chrono::steady_clock::now() >= deadline) break;
+    idle.idle(core->client->do_work());
+  }
+  if (core->client->state() == ClientState::connecting) {
+    return fail(Code::no_media_driver, "Pending::wait",
+                fmt::format("no media driver serves {}; start one there, or name its directory in "
+                            "aeron_dir or AERON_DIR",
+                            core->client->aeron_dir()));
+  }
+  return fail(Code::timeout, "Pending::wait",
+              fmt::format("not complete after {} ms; it goes on, wait again",
+                          std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
+}
+
+template class TENSORPOOL_EXPORT Pending<Producer>;
+template class TENSORPOOL_EXPORT Pending<Consumer>;
+
+Result<Client> Client::connect(ClientOptions options) {
+  client::OwnedWorld world{transport::aeron::make_transport(),
+                           std::make_unique<base::PosixFileSystem>(),
+                           std::make_unique<base::SystemClock>()};
+  auto core = ClientCore::make(std::move(options), std::move(world));
+  if (!core) return fail(std::move(core.error()));
+  return Client(std::move(*core));
+}
+
+Client::Client(std::shared_ptr<void> core) noexcept : core_(std::move(core)) {}
+Client::Client(Client&&) noexcept = default;
+
+Client& Client::operator=(Client&& other) noexcept {
+  if (this == &other) return *this;
+  Client old(std::move(*this));
+  core_ = std::move(other.core_);
+  return *this;
+}
+
+Client::~Client() {
+  if (core_ != nullptr) (void)close();
+}
+
+Pending<Producer> Client::producer(ProducerOptions options) {
+  auto refuse = [](Error error) {
+    return Pending<Producer>(std::make_shared<detail::PendingCore>(std::move(error)));
+  };
+  if (core_ == nullptr) return refuse(Error::hot(Code::closed, "Client::producer"));
+  if (auto valid = client::check(options); !valid) return refuse(std::move(valid.error()));
+  if (options.producer_id == 0) options.producer_id = base::random_id();
+  auto core = std::static_pointer_cast<ClientCore>(core_);
+  auto request = std::make_shared<agents::Request>(std::move(options));
+  if (auto sent = core->submit(request); !sent) return refuse(std::move(sent.error()));
+  return Pending<Producer>(
+      std::make_shared<detail::PendingCore>(std::move(core), std::move(request)));
+}
+
+Pending<Consumer> Client::consumer(ConsumerOptions options) {
+  auto refuse = [](Error error) {
+    return Pending<Consumer>(std::make_shared<detail::PendingCore>(std::move(error)));
+  };
+  if (core_ == nullptr) return refuse(Error::hot(Code::closed, "Client::consumer"));
+  if (auto valid = client::check(options); !valid) return refuse(std::move(valid.error()));
+  if (options.consumer_id == 0) options.consumer_id = base::random_id();
+  auto core = std::static_pointer_cast<ClientCore>(core_);
+  auto request = std::make_shared<agents::Request>(std::move(options));
+  if (auto sent = core->submit(request); !sent) return refuse(std::move(sent.error()));
+  return Pending<Consumer>(
+      std::make_shared<detail::PendingCore>(std::move(core), std::move(request)));
+}
+
+int Client::do_work() { return core_ == nullptr ? 0 : detail::ClientAccess::core(*this).do_work(); }
+
+ClientState Client::state() const noexcept {
+  return core_ == nullptr ? ClientState::closed : detail::ClientAccess::core(*this).state();
+}
+
+std::string Client::aeron_dir() const {
+  return core_ == nullptr ? std::string() : detail::ClientAccess::core(*this).aeron_dir();
+}
+
+std::chrono::nanoseconds Client::longest_cycle() const noexcept {
+  return core_ == nullptr ? std::chrono::nanoseconds{0}
+                          : detail::ClientAccess::core(*this).longest_cycle();
+}
+
+Result<void> Client::close() {
+  if (core_ == nullptr) return {};
+  return detail::ClientAccess::core(*this).close();
+}
+
+}  // namespace tensorpool

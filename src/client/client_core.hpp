@@ -1,0 +1,67 @@
+// What a Client, its ports and its pending handles share: the world, the conductor and whoever
+// drives it. Reference-counted; the last reference lets go of everything.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "agents/command_queue.hpp"
+#include "agents/conductor.hpp"
+#include "agents/request.hpp"
+#include "agents/runner.hpp"
+#include "base/clock.hpp"
+#include "base/file_system.hpp"
+#include "tensorpool/client.hpp"
+#include "transport/transport.hpp"
+
+namespace tensorpool::client {
+
+// The parts of the outside world; the product's own are made by ClientCore::make(options).
+struct OwnedWorld {
+  std::unique_ptr<transport::Transport> transport;
+  std::unique_ptr<base::FileSystem> file_system;
+  std::unique_ptr<base::Clock> clock;
+};
+
+class ClientCore final : public std::enable_shared_from_this<ClientCore> {
+ public:
+  // Checks the options and starts the conductor. Does not wait for a media driver.
+  static Result<std::shared_ptr<ClientCore>> make(ClientOptions options, OwnedWorld world);
+
+  ClientCore(const ClientCore&) = delete;
+  ClientCore& operator=(const ClientCore&) = delete;
+  ~ClientCore();
+
+  // Any thread. back_pressured when the queue is full (CON-14); closed after close().
+  Result<void> submit(std::shared_ptr<agents::Request> request);
+  // Invoked mode: one duty cycle, unless another thread is in one.
+  int do_work();
+  // Inside a notice handler on this thread?
+  bool in_callback() const noexcept;
+  Result<void> close();
+  // For ~Client inside a callback: ends after the callback.
+  void close_later() noexcept;
+
+  const ClientOptions& options() const noexcept { return options_; }
+  ClientState state() const noexcept;
+  std::string aeron_dir() const;
+  std::chrono::nanoseconds longest_cycle() const noexcept {
+    return std::chrono::nanoseconds{conductor_.longest_cycle_ns()};
+  }
+
+ private:
+  ClientCore(ClientOptions options, OwnedWorld world, shm::MapPolicy policy);
+  int cycle();
+
+  ClientOptions options_;
+  OwnedWorld world_;
+  agents::Conductor conductor_;
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> baton_{false};  // one thread in do_work at a time (CON-2)
+  std::atomic<bool> close_later_{false};
+  std::unique_ptr<agents::Runner> runner_;
+};
+
+}  // namespace tensorpool::client

@@ -1,0 +1,199 @@
+#include "tensorpool/consumer.hpp"
+
+#include <thread>
+
+#include "client/handles.hpp"
+
+namespace tensorpool {
+
+using client::ConsumerObject;
+using client::ConsumerPort;
+using Visit = ConsumerPort::Visit;
+
+namespace {
+
+ConsumerObject* object(void* port) noexcept { return static_cast<ConsumerObject*>(port); }
+
+// Keeps the object while a handler runs: the handler may destroy the Consumer.
+class Call {
+ public:
+  explicit Call(ConsumerObject* object) noexcept : object_(object) { ++object_->calls; }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call() {
+    if (--object_->calls == 0) client::reap(object_);
+  }
+
+ private:
+  ConsumerObject* object_;
+};
+
+// How long next() and latest() sleep between looks.
+constexpr std::chrono::microseconds slice{50};
+
+Polled closed_poll() noexcept {
+  Polled polled;
+  polled.state = PortState::closed;
+  return polled;
+}
+
+// Looks until there is a frame or the time is over, driving an invoked client meanwhile.
+template <class Look>
+Result<agents::OpenFrame*> wait_for(ConsumerObject* owner, const char* call,
+                                    std::chrono::nanoseconds timeout, Look&& look) {
+  if (owner->port.view_open()) return fail(Error::hot(Code::claims_exhausted, call, 1, 1));
+  if (owner->port.busy()) return fail(Error::hot(Code::in_callback, call));
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const bool invoked = owner->core->options().threading == Threading::invoked;
+  for (unsigned round = 0;; ++round) {
+    if (agents::OpenFrame* frame = look()) return frame;
+    if (owner->port.closed() || owner->port.state() == PortState::closed)
+      return fail(Error::hot(Code::closed, call));
+    if (timeout <= std::chrono::nanoseconds::zero() || std::chrono::steady_clock::now() >= deadline)
+      break;
+    const int work = invoked ? owner->core->do_work() : 0;
+    if (work == 0 && round > 1000) std::this_thread::sleep_for(slice);
+  }
+  return fail(Error::hot(
+      owner->port.state() == PortState::active ? Code::no_frame : owner->port.why_not(), call));
+}
+
+}  // namespace
+
+bool Frame::intact() const noexcept {
+  const shm::ConstSlotRef slot(static_cast<const std::uint64_t*>(static_cast<const void*>(slot_)));
+  const bool whole = shm::still(slot, committed_);
+  proof_ = whole ? Proof::intact : Proof::overwritten;
+  return whole;
+}
+
+FrameView::~FrameView() {
+  if (port_ == nullptr) return;
+  // Unfinished: nobody asked whether it was whole.
+  ConsumerObject* owner = object(std::exchange(port_, nullptr));
+  (void)owner->port.finish(Visit::overwritten);
+  if (owner->calls == 0) client::reap(owner);
+}
+
+bool FrameView::intact() const noexcept {
+  if (port_ == nullptr) return false;
+  ConsumerObject* owner = object(port_);
+  const bool whole = owner->port.view_intact();
+  owner->asked = whole ? Visit::intact : Visit::overwritten;
+  return whole;
+}
+
+Outcome FrameView::finish() noexcept {
+  ConsumerObject* owner = object(std::exchange(port_, nullptr));
+  if (owner == nullptr) return Outcome::overwritten;
+  const Outcome outcome = owner->port.finish(owner->asked);
+  if (owner->calls == 0) client::reap(owner);
+  return outcome;
+}
+
+Consumer& Consumer::operator=(Consumer&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  port_ = std::exchange(other.port_, nullptr);
+  return *this;
+}
+
+Polled Consumer::poll(Handler handler) {
+  ConsumerObject* owner = object(port_);
+  if (owner == nullptr) return closed_poll();
+  const Call call(owner);
+  return owner->port.poll([&](const agents::OpenFrame& open) {
+    const Frame frame = detail::FrameAccess::make(open);
+    handler(frame);
+    return detail::FrameAccess::proof(frame);
+  });
+}
+
+Polled Consumer::poll_copy(std::span<std::byte> buffer, CopyHandler handler) {
+  return poll_copy([buffer](const FrameInfo&) { return buffer; }, handler);
+}
+
+Polled Consumer::poll_copy(BufferSupplier supplier, CopyHandler handler) {
+  ConsumerObject* owner = object(port_);
+  if (owner == nullptr) return closed_poll();
+  const Call call(owner);
+  return owner->port.poll([&](const agents::OpenFrame& open) {
+    const std::span<std::byte> buffer = supplier(open.info);
+    if (buffer.size() < open.info.size_bytes) return Visit::skip;
+    shm::load_payload(buffer.data(), open.payload, open.info.size_bytes);  // R3
+    if (!open.intact()) return Visit::overwritten;  // R4 to R6 before anybody looks
+    handler(CopiedFrame{open.info, buffer.first(open.info.size_bytes)});
+    return Visit::intact;
+  });
+}
+
+Result<FrameView> Consumer::next(std::chrono::nanoseconds timeout) {
+  ConsumerObject* owner = object(port_);
+  if (owner == nullptr) return fail(Error::hot(Code::closed, "next"));
+  const Call call(owner);
+  Polled polled;
+  auto frame = wait_for(owner, "next", timeout, [&] { return owner->port.next(polled); });
+  if (!frame) return fail(frame.error());
+  owner->asked = Visit::unproved;
+  return FrameView(owner, &(*frame)->info, (*frame)->payload);
+}
+
+Result<FrameView> Consumer::latest(std::chrono::nanoseconds timeout) {
+  ConsumerObject* owner = object(port_);
+  if (owner == nullptr) return fail(Error::hot(Code::closed, "latest"));
+  const Call call(owner);
+  Polled polled;
+  auto frame = wait_for(owner, "latest", timeout, [&] { return owner->port.latest(polled); });
+  if (!frame) return fail(frame.error());
+  owner->asked = Visit::unproved;
+  return FrameView(owner, &(*frame)->info, (*frame)->payload);
+}
+
+void Consumer::on_event(std::function<void(const Event&)> handler) {
+  if (port_ != nullptr) object(port_)->port.on_event(std::move(handler));
+}
+
+PortState Consumer::state() noexcept {
+  ConsumerObject* owner = object(port_);
+  return owner == nullptr ? PortState::closed : owner->port.state();
+}
+
+std::uint32_t Consumer::stream() const noexcept {
+  return port_ == nullptr ? 0 : object(port_)->port.options().stream_id;
+}
+
+std::uint32_t Consumer::consumer_id() const noexcept {
+  return port_ == nullptr ? 0 : object(port_)->port.options().consumer_id;
+}
+
+ConsumerStatistics Consumer::statistics() const noexcept {
+  ConsumerStatistics s;
+  if (port_ == nullptr) return s;
+  const agents::ConsumerCounts& c = object(port_)->port.cell().consumer;
+  s.delivered = c.delivered.get();
+  s.overwritten = c.overwritten.get();
+  s.lost = c.lost.get();
+  s.skipped = c.skipped.get();
+  s.ended = c.ended.get();
+  s.seen = c.seen.get();
+  s.foreign = c.foreign.get();
+  s.wrong_epoch = c.wrong_epoch.get();
+  s.duplicates = c.duplicates.get();
+  s.malformed = c.malformed.get();
+  s.resyncs = c.resyncs.get();
+  s.bytes = c.bytes.get();
+  s.sessions = c.sessions.get();
+  s.last_seq = c.last_seq.get();
+  s.epoch = c.epoch.get();
+  return s;
+}
+
+void Consumer::close() noexcept {
+  ConsumerObject* owner = object(std::exchange(port_, nullptr));
+  if (owner == nullptr) return;
+  owner->port.close();
+  owner->port.orphan();
+  if (owner->calls == 0) client::reap(owner);
+}
+
+}  // namespace tensorpool

@@ -1,0 +1,78 @@
+// How the public handles reach the ports behind them.
+#pragma once
+
+#include <memory>
+
+#include "agents/aeron_env.hpp"
+#include "agents/consumer_port.hpp"
+#include "agents/producer_port.hpp"
+#include "client/client_core.hpp"
+#include "tensorpool/client.hpp"
+
+namespace tensorpool::client {
+
+using ProducerPort = agents::ProducerPort<agents::AeronEnv>;
+using ConsumerPort = agents::ConsumerPort<agents::AeronEnv>;
+
+// A port and the client it belongs to (for the waiting forms, which drive an invoked client).
+struct ProducerObject {
+  ProducerObject(const agents::ProducerPortOptions& options, std::shared_ptr<agents::Cell> cell,
+                 std::shared_ptr<ClientCore> client)
+      : core(client.get()), port(options, std::move(cell), std::move(client)) {}
+  ClientCore* core;  // kept alive by the port
+  ProducerPort port;
+};
+
+struct ConsumerObject {
+  ConsumerObject(const agents::ConsumerPortOptions& options, std::shared_ptr<agents::Cell> cell,
+                 std::shared_ptr<ClientCore> client)
+      : core(client.get()), port(options, std::move(cell), std::move(client)) {}
+  ClientCore* core;
+  ConsumerPort port;
+  // What the application's last question about the pulled view said.
+  ConsumerPort::Visit asked = ConsumerPort::Visit::unproved;
+  // In a call right now: the handle may be destroyed inside a handler.
+  int calls = 0;
+};
+
+// Deletes the object once its handle is gone and nothing pins it any more.
+template <class Object>
+void reap(Object* object) noexcept {
+  if (object->port.finished()) delete object;
+}
+
+}  // namespace tensorpool::client
+
+namespace tensorpool::detail {
+
+// Makes public handles from internal objects.
+class ProducerHandle {
+ public:
+  static Producer make(client::ProducerObject* object) noexcept { return Producer(object); }
+};
+class ConsumerHandle {
+ public:
+  static Consumer make(client::ConsumerObject* object) noexcept { return Consumer(object); }
+};
+
+// Makes a Frame of an opened slot and reads its proof.
+struct FrameAccess {
+  static Frame make(const agents::OpenFrame& open) noexcept {
+    return Frame(open.info, open.payload,
+                 static_cast<const std::byte*>(static_cast<const void*>(open.slot.words)),
+                 open.committed);
+  }
+  static client::ConsumerPort::Visit proof(const Frame& frame) noexcept {
+    switch (frame.proof_) {
+      case Frame::Proof::unasked:
+        break;
+      case Frame::Proof::intact:
+        return client::ConsumerPort::Visit::intact;
+      case Frame::Proof::overwritten:
+        return client::ConsumerPort::Visit::overwritten;
+    }
+    return client::ConsumerPort::Visit::unproved;
+  }
+};
+
+}  // namespace tensorpool::detail

@@ -1,0 +1,143 @@
+#include "tensorpool/producer.hpp"
+
+#include "client/handles.hpp"
+
+namespace tensorpool {
+
+using client::ProducerObject;
+
+namespace {
+
+ProducerObject* object(void* port) noexcept { return static_cast<ProducerObject*>(port); }
+
+}  // namespace
+
+std::string_view name(PortState state) noexcept {
+  switch (state) {
+    case PortState::connecting:
+      return "connecting";
+    case PortState::active:
+      return "active";
+    case PortState::reattaching:
+      return "reattaching";
+    case PortState::shutdown:
+      return "shutdown";
+    case PortState::closed:
+      return "closed";
+  }
+  return "unknown";
+}
+
+Slot& Slot::operator=(Slot&& other) noexcept {
+  if (this == &other) return *this;
+  if (port_ != nullptr) (void)abort();
+  port_ = std::exchange(other.port_, nullptr);
+  wiring_ = other.wiring_;
+  session_ = other.session_;
+  seq_ = other.seq_;
+  claimed_ns_ = other.claimed_ns_;
+  data_ = other.data_;
+  size_ = other.size_;
+  spec_ = other.spec_;
+  pool_id_ = other.pool_id_;
+  return *this;
+}
+
+// What the port gave out, put together again.
+#define TP_CLAIM_OF_THIS                                                                       \
+  agents::ClaimedSlot {                                                                        \
+    static_cast<agents::Wiring*>(wiring_), session_, seq_, claimed_ns_, data_, size_, pool_id_ \
+  }
+
+Result<Committed> Slot::commit(const CommitOptions& options) noexcept {
+  ProducerObject* owner = object(std::exchange(port_, nullptr));
+  if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::commit"));
+  auto outcome = owner->port.commit(TP_CLAIM_OF_THIS, options);
+  client::reap(owner);
+  return outcome;
+}
+
+Result<void> Slot::abort() noexcept {
+  ProducerObject* owner = object(std::exchange(port_, nullptr));
+  if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::abort"));
+  auto outcome = owner->port.abort(TP_CLAIM_OF_THIS);
+  client::reap(owner);
+  return outcome;
+}
+
+#undef TP_CLAIM_OF_THIS
+
+Producer& Producer::operator=(Producer&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  port_ = std::exchange(other.port_, nullptr);
+  return *this;
+}
+
+Result<Slot> Producer::claim(const TensorSpec& spec) noexcept {
+  ProducerObject* owner = object(port_);
+  if (owner == nullptr) return fail(Error::hot(Code::closed, "claim"));
+  auto claimed = owner->port.claim(spec);
+  if (!claimed) return fail(claimed.error());
+  Slot slot;
+  slot.port_ = owner;
+  slot.wiring_ = claimed->wiring;
+  slot.session_ = claimed->session;
+  slot.seq_ = claimed->seq;
+  slot.claimed_ns_ = claimed->claimed_ns;
+  slot.data_ = claimed->data;
+  slot.size_ = claimed->size;
+  slot.spec_ = spec;
+  slot.pool_id_ = claimed->pool_id;
+  return slot;
+}
+
+Result<Committed> Producer::offer(const TensorSpec& spec, std::span<const std::byte> payload,
+                                  const CommitOptions& options) noexcept {
+  ProducerObject* owner = object(port_);
+  if (owner == nullptr) return fail(Error::hot(Code::closed, "offer"));
+  return owner->port.offer(spec, payload, options);
+}
+
+PortState Producer::state() noexcept {
+  ProducerObject* owner = object(port_);
+  return owner == nullptr ? PortState::closed : owner->port.state();
+}
+
+std::uint32_t Producer::stream() const noexcept {
+  return port_ == nullptr ? 0 : object(port_)->port.options().stream_id;
+}
+
+std::uint32_t Producer::producer_id() const noexcept {
+  return port_ == nullptr ? 0 : object(port_)->port.options().producer_id;
+}
+
+ProducerStatistics Producer::statistics() const noexcept {
+  ProducerStatistics s;
+  if (port_ == nullptr) return s;
+  const agents::ProducerCounts& c = object(port_)->port.cell().producer;
+  s.published = c.published.get();
+  s.not_announced = c.not_announced.get();
+  s.aborted = c.aborted.get();
+  s.refused = c.refused.get();
+  s.claimed = c.claimed.get();
+  s.open = s.claimed - s.published - s.not_announced - s.aborted - s.refused;
+  s.too_large = c.too_large.get();
+  s.exhausted = c.exhausted.get();
+  s.back_pressured = c.back_pressured.get();
+  s.bytes = c.bytes.get();
+  s.sessions = c.sessions.get();
+  s.next_seq = c.next_seq.get();
+  s.epoch = c.epoch.get();
+  return s;
+}
+
+void Producer::close() noexcept {
+  ProducerObject* owner = object(std::exchange(port_, nullptr));
+  if (owner == nullptr) return;
+  owner->port.close();
+  owner->port.orphan();
+  client::reap(owner);
+}
+
+}  // namespace tensorpool

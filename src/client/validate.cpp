@@ -1,0 +1,156 @@
+#include "client/validate.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <set>
+#include <string>
+
+#include "base/limits.hpp"
+#include "shm/create.hpp"
+
+namespace tensorpool::client {
+namespace {
+
+namespace limits = base::limits;
+
+constexpr std::uint32_t no_id = 0xFFFFFFFFU;
+
+tl::unexpected<Error> bad(const char* call, std::string_view setting, std::string_view value,
+                          std::string_view rule) {
+  return fail(Code::invalid_argument, call,
+              fmt::format("{} = {}: must be {}", setting, value, rule));
+}
+
+Result<void> check_endpoint(const char* setting, const Endpoint& endpoint) {
+  if (endpoint.channel.empty() || endpoint.channel.size() > limits::channel_bytes) {
+    return bad("Client::connect", fmt::format("{}.channel", setting),
+               fmt::format("\"{}\"", endpoint.channel),
+               "an Aeron channel such as aeron:ipc, at most 4095 bytes");
+  }
+  for (const char c : endpoint.channel) {
+    if (c < 0x21 || c > 0x7E) {
+      return bad("Client::connect", fmt::format("{}.channel", setting),
+                 "text with spaces or control characters", "visible ASCII");
+    }
+  }
+  if (endpoint.stream_id <= 0) {
+    return bad("Client::connect", fmt::format("{}.stream_id", setting),
+               std::to_string(endpoint.stream_id), "1 to 2147483647");
+  }
+  return {};
+}
+
+Result<void> positive(const char* call, const char* setting, std::int64_t value) {
+  if (value > 0) return {};
+  return bad(call, setting, std::to_string(value), "greater than 0");
+}
+
+Result<void> check_stream(const char* call, std::uint32_t stream, std::uint32_t id,
+                          const char* id_name) {
+  if (stream == 0 || stream == no_id)
+    return bad(call, "stream", std::to_string(stream), "1 to 4294967294");
+  if (id == no_id) return bad(call, id_name, std::to_string(id), "0 (random) or 1 to 4294967294");
+  return {};
+}
+
+}  // namespace
+
+Result<void> check(const ClientOptions& o) {
+  constexpr const char* call = "Client::connect";
+  if (o.mode != Mode::direct) {
+    return fail(Code::unsupported, call,
+                "mode = driver: the driver is not part of this version; ask for Mode::direct, in "
+                "which each producer "
+                "owns the regions of its stream");
+  }
+  if (!o.aeron_dir.empty() && o.aeron_dir.front() != '/') {
+    return bad(call, "aeron_dir", o.aeron_dir, "empty or an absolute path");
+  }
+  if (o.client_name.size() > limits::client_name_bytes) {
+    return bad(call, "client_name", fmt::format("{} bytes", o.client_name.size()),
+               "at most 100 bytes");
+  }
+  const std::pair<const char*, const Endpoint*> endpoints[] = {{"control", &o.control},
+                                                               {"announce", &o.announce},
+                                                               {"descriptor", &o.descriptor},
+                                                               {"qos", &o.qos},
+                                                               {"metadata", &o.metadata}};
+  for (const auto& [setting, endpoint] : endpoints) {
+    if (auto r = check_endpoint(setting, *endpoint); !r) return r;
+  }
+  if (auto r = positive(call, "announce_period_ns", o.announce_period_ns); !r) return r;
+  if (auto r = positive(call, "media_driver_timeout_ns", o.media_driver_timeout_ns); !r) return r;
+  if (o.freshness_factor < 1)
+    return bad(call, "freshness_factor", std::to_string(o.freshness_factor), "at least 1");
+  if (o.liveness_factor < 3 || o.liveness_factor > 5) {
+    return bad(call, "liveness_factor", std::to_string(o.liveness_factor), "3 to 5");
+  }
+  if (o.allowed_base_dirs.empty()) {
+    return bad(call, "allowed_base_dirs", "[]",
+               "a list of existing absolute directories; without one nothing may be mapped");
+  }
+  if (o.forbidden_mode_bits > 0777) {
+    return bad(call, "forbidden_mode_bits", fmt::format("{:o}", o.forbidden_mode_bits),
+               "0 to 777 (octal)");
+  }
+  if (o.fragment_limit < 1 || o.fragment_limit > limits::inbox_entries) {
+    return bad(call, "fragment_limit", std::to_string(o.fragment_limit),
+               fmt::format("1 to {}", limits::inbox_entries));
+  }
+  if (!std::has_single_bit(o.command_queue_capacity) ||
+      o.command_queue_capacity > limits::commands_max) {
+    return bad(call, "command_queue_capacity", std::to_string(o.command_queue_capacity),
+               fmt::format("a power of two, at most {}", limits::commands_max));
+  }
+  return {};
+}
+
+Result<void> check(const ProducerOptions& o) {
+  constexpr const char* call = "Client::producer";
+  if (auto r = check_stream(call, o.stream, o.producer_id, "producer_id"); !r) return r;
+  if (auto r = positive(call, "qos_interval_ns", o.qos_interval_ns); !r) return r;
+  if (!std::has_single_bit(o.slots) || o.slots > limits::header_slots_max) {
+    return bad(call, "slots", std::to_string(o.slots),
+               fmt::format("a power of two, at most {}", limits::header_slots_max));
+  }
+  if (o.max_claims < 1 || o.max_claims > limits::claims_per_producer) {
+    return bad(call, "max_claims", std::to_string(o.max_claims), "1 to 64");
+  }
+  if (o.pools.empty())
+    return bad(call, "pools", "[]",
+               "at least one pool, for example {.pool_id = 1, .stride_bytes = 1 << 20}");
+  if (o.pools.size() > limits::pools_per_stream) {
+    return bad(call, "pools", fmt::format("{} pools", o.pools.size()),
+               fmt::format("at most {}", limits::pools_per_stream));
+  }
+  std::set<std::uint16_t> ids;
+  for (const PoolOptions& pool : o.pools) {
+    if (pool.pool_id == 0 || !ids.insert(pool.pool_id).second) {
+      return bad(call, "pools[].pool_id", std::to_string(pool.pool_id), "1 to 65535 and unique");
+    }
+    if (pool.stride_bytes == 0 || pool.stride_bytes % 64 != 0) {
+      return bad(call, "pools[].stride_bytes", std::to_string(pool.stride_bytes),
+                 "a positive multiple of 64");
+    }
+  }
+  if (auto r = shm::check_namespace(o.namespace_name); !r) return r;
+  return shm::check_file_mode(o.file_mode);
+}
+
+Result<void> check(const ConsumerOptions& o) {
+  constexpr const char* call = "Client::consumer";
+  if (auto r = check_stream(call, o.stream, o.consumer_id, "consumer_id"); !r) return r;
+  if (auto r = positive(call, "hello_interval_ns", o.hello_interval_ns); !r) return r;
+  if (auto r = positive(call, "qos_interval_ns", o.qos_interval_ns); !r) return r;
+  if (o.mode != DeliveryMode::stream && o.mode != DeliveryMode::rate_limited) {
+    return bad(call, "mode", std::to_string(static_cast<int>(o.mode)), "stream or rate_limited");
+  }
+  if (o.expected_layout_version > 1) {
+    return bad(call, "expected_layout_version", std::to_string(o.expected_layout_version),
+               "0 (any) or 1");
+  }
+  return {};
+}
+
+}  // namespace tensorpool::client

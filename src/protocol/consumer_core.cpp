@@ -1,0 +1,281 @@
+#include "protocol/consumer_core.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "shm/layout.hpp"
+
+namespace tensorpool::protocol {
+
+std::string_view name(UnmapReason reason) noexcept {
+  switch (reason) {
+    case UnmapReason::higher_epoch_announced:
+      return "a higher epoch was announced";
+    case UnmapReason::higher_epoch_descriptor:
+      return "a descriptor of a higher epoch arrived";
+    case UnmapReason::sequence_regression:
+      return "the sequence numbers went back";
+    case UnmapReason::superblock_mismatch:
+      return "the regions do not match their announce any more";
+    case UnmapReason::pid_changed:
+      return "another process writes the regions";
+    case UnmapReason::stale_activity:
+      return "the writer gives no sign of life";
+    case UnmapReason::outdated:
+      return "a higher epoch appeared while the regions were being mapped";
+  }
+  return "unknown";
+}
+
+ConsumerCore::ConsumerCore(ConsumerSettings settings, Now now)
+    : settings_(std::move(settings)), next_hello_ns_(now.monotonic), next_qos_ns_(now.monotonic) {}
+
+ConsumerState ConsumerCore::state() const noexcept {
+  if (!mapped_) return ConsumerState::connecting;
+  return links_up_ ? ConsumerState::active : ConsumerState::mapped;
+}
+
+void ConsumerCore::on_image(Now /*now*/, std::int32_t session, base::Nanos joined, bool available) {
+  if (available) {
+    joined_[session] = joined;
+  } else {
+    joined_.erase(session);
+  }
+}
+
+bool ConsumerCore::refuse(AnnounceRefusal why) noexcept {
+  ++refused_[static_cast<std::size_t>(why)];
+  return false;
+}
+
+// Checks 2 to 8 of section 4.2, in that order.
+bool ConsumerCore::acceptable(Now now, std::int32_t session,
+                              const wire::ShmPoolAnnounce& announce) {
+  if (announce.stream_id != settings_.stream_id) return refuse(AnnounceRefusal::other_stream);
+  const bool monotonic = announce.announce_clock_domain == ClockDomain::monotonic;
+  if (!monotonic && announce.announce_clock_domain != ClockDomain::realtime_synced) {
+    return refuse(AnnounceRefusal::clock_domain);
+  }
+  if (announce.announce_timestamp_ns == 0) return refuse(AnnounceRefusal::no_timestamp);
+  const auto clock = static_cast<std::uint64_t>(monotonic ? now.monotonic : now.realtime);
+  const std::uint64_t sent = announce.announce_timestamp_ns;
+  if (clock > sent && clock - sent > static_cast<std::uint64_t>(freshness_ns())) {
+    return refuse(AnnounceRefusal::too_old);
+  }
+  if (monotonic) {
+    // A session that is not known yet has joined now.
+    const base::Nanos joined = joined_.try_emplace(session, now.monotonic).first->second;
+    if (sent < static_cast<std::uint64_t>(joined)) return refuse(AnnounceRefusal::before_join);
+  }
+  if (announce.layout_version != shm::supported_layout_version ||
+      (settings_.expected_layout_version != 0 &&
+       announce.layout_version != settings_.expected_layout_version)) {
+    return refuse(AnnounceRefusal::layout_version);
+  }
+  if (announce.epoch < highest_epoch_ || !shm::epoch_usable(announce.epoch)) {
+    return refuse(AnnounceRefusal::lower_epoch);
+  }
+  return true;
+}
+
+// Check 9.
+bool ConsumerCore::regions_sane(const wire::ShmPoolAnnounce& announce) const noexcept {
+  if (announce.header_slot_bytes != shm::header_slot_bytes ||
+      !std::has_single_bit(announce.header_nslots))
+    return false;
+  if (announce.payload_pools.empty() || announce.header_region_uri.empty()) return false;
+  return std::all_of(announce.payload_pools.begin(), announce.payload_pools.end(),
+                     [&](const wire::PayloadPool& pool) {
+                       return pool.pool_nslots == announce.header_nslots &&
+                              !pool.region_uri.empty();
+                     });
+}
+
+bool ConsumerCore::describes_mapping(const wire::ShmPoolAnnounce& announce) const {
+  const wire::ShmPoolAnnounce& mine = *mapped_announce_;
+  return announce.layout_version == mine.layout_version &&
+         announce.header_nslots == mine.header_nslots &&
+         announce.header_slot_bytes == mine.header_slot_bytes &&
+         std::equal(announce.payload_pools.begin(), announce.payload_pools.end(),
+                    mine.payload_pools.begin(), mine.payload_pools.end(),
+                    [](const wire::PayloadPool& a, const wire::PayloadPool& b) {
+                      return a.pool_id == b.pool_id && a.pool_nslots == b.pool_nslots &&
+                             a.stride_bytes == b.stride_bytes;
+                    });
+}
+
+void ConsumerCore::on_announce(Now now, std::int32_t session, const wire::ShmPoolAnnounce& announce,
+                               ConsumerActions& actions) {
+  forget_highest(now);
+  if (!acceptable(now, session, announce)) return;
+  if (announce.epoch == pid_changed_epoch_) {
+    (void)refuse(AnnounceRefusal::same_epoch_after_pid_change);
+    return;
+  }
+  if (mapped_ && announce.epoch == epoch_) {
+    highest_accepted_at_ns_ = now.monotonic;
+    if (!describes_mapping(announce)) {
+      unmap(now, UnmapReason::superblock_mismatch, actions);
+      return;
+    }
+    actions.add(CheckRegions{});  // STR-41
+    return;
+  }
+  if (!regions_sane(announce)) {
+    (void)refuse(AnnounceRefusal::malformed_regions);
+    if (last_rejection_ != "malformed") {
+      last_rejection_ = "malformed";
+      actions.add(ReportConsumer{
+          ConsumerReport::rejected, announce.epoch,
+          "the announce describes impossible regions (slots, slot size, pools or URIs)"});
+    }
+    return;
+  }
+  if (mapped_) unmap(now, UnmapReason::higher_epoch_announced, actions);
+  request_map(now, announce, actions);
+}
+
+void ConsumerCore::request_map(Now now, const wire::ShmPoolAnnounce& announce,
+                               ConsumerActions& actions) {
+  if (mapping_ && mapping_->announce.epoch >= announce.epoch) return;
+  if (announce.epoch == highest_epoch_ && now.monotonic < retry_at_ns_) {
+    (void)refuse(AnnounceRefusal::retry_pause);
+    return;
+  }
+  if (announce.epoch > highest_epoch_) {
+    highest_epoch_ = announce.epoch;
+    last_rejection_.clear();
+  }
+  mapping_ = MapRegions{next_map_id_++, announce};
+  actions.add(*mapping_);
+}
+
+void ConsumerCore::on_mapped(Now now, std::uint64_t map_id, std::uint64_t activity_ns,
+                             ConsumerActions& actions) {
+  if (!mapping_ || mapping_->map_id != map_id) return;
+  const wire::ShmPoolAnnounce announce = std::move(mapping_->announce);
+  mapping_.reset();
+  if (announce.epoch < highest_epoch_) {
+    actions.add(UnmapRegions{UnmapReason::outdated});
+    return;
+  }
+  // STR-43: an announce for regions without a sign of life is ignored.
+  const auto clock = static_cast<std::uint64_t>(now.monotonic);
+  if (activity_ns == 0 ||
+      (clock > activity_ns && clock - activity_ns > static_cast<std::uint64_t>(freshness_ns()))) {
+    retry_at_ns_ = now.monotonic + settings_.announce_period_ns / 2;
+    actions.add(UnmapRegions{UnmapReason::stale_activity});
+    if (last_rejection_ != "stale") {
+      last_rejection_ = "stale";
+      actions.add(ReportConsumer{ConsumerReport::rejected, announce.epoch,
+                                 "the announced regions show no sign of life of their writer"});
+    }
+    return;
+  }
+  mapped_ = true;
+  session_ = map_id;
+  epoch_ = announce.epoch;
+  mapped_at_ns_ = now.monotonic;
+  highest_accepted_at_ns_ = now.monotonic;
+  next_check_ns_ = now.monotonic + settings_.announce_period_ns;
+  last_rejection_.clear();
+  mapped_announce_ = announce;
+  actions.add(ReportConsumer{ConsumerReport::mapped, epoch_, {}});
+}
+
+void ConsumerCore::on_map_failed(Now now, std::uint64_t map_id, const Error& error,
+                                 ConsumerActions& actions) {
+  if (!mapping_ || mapping_->map_id != map_id) return;
+  const std::uint64_t epoch = mapping_->announce.epoch;
+  mapping_.reset();
+  // The same announce comes every period; a refusal is tried again with the next one, told once.
+  retry_at_ns_ = now.monotonic + settings_.announce_period_ns / 2;
+  std::string text = error.message();
+  if (text == last_rejection_) return;
+  last_rejection_ = text;
+  if (!settings_.payload_fallback_uri.empty())
+    text += "; the configured fallback is " + settings_.payload_fallback_uri;
+  actions.add(ReportConsumer{ConsumerReport::rejected, epoch, std::move(text)});
+}
+
+void ConsumerCore::on_checked(Now now, const RegionCheck& check, ConsumerActions& actions) {
+  if (!mapped_) return;
+  if (!check.matches) return unmap(now, UnmapReason::superblock_mismatch, actions);
+  if (!check.pid_same) {
+    pid_changed_epoch_ = epoch_;
+    return unmap(now, UnmapReason::pid_changed, actions);
+  }
+  // Counted from the later of activity and mapping; a timestamp ahead of the clock is fresh.
+  const auto clock = static_cast<std::uint64_t>(now.monotonic);
+  const std::uint64_t alive =
+      std::max(check.activity_ns, static_cast<std::uint64_t>(mapped_at_ns_));
+  if (clock > alive && clock - alive > static_cast<std::uint64_t>(liveness_ns())) {
+    unmap(now, UnmapReason::stale_activity, actions);
+  }
+}
+
+void ConsumerCore::on_note(Now now, std::uint64_t session, ConsumerNote note,
+                           std::uint64_t argument, ConsumerActions& actions) {
+  if (!mapped_ || session != session_) return;
+  if (note == ConsumerNote::higher_epoch) {
+    // It counts as observed, so an announce of the old epoch does not bring the old mapping back.
+    highest_epoch_ = std::max(highest_epoch_, argument);
+    unmap(now, UnmapReason::higher_epoch_descriptor, actions);
+    return;
+  }
+  unmap(now, UnmapReason::sequence_regression, actions);
+}
+
+void ConsumerCore::unmap(Now now, UnmapReason reason, ConsumerActions& actions) {
+  const std::uint64_t epoch = epoch_;
+  mapped_ = false;
+  mapped_announce_.reset();
+  highest_accepted_at_ns_ = now.monotonic;
+  actions.add(UnmapRegions{reason});
+  actions.add(ReportConsumer{ConsumerReport::unmapped, epoch, std::string(name(reason))});
+}
+
+// The memory of the highest epoch ends once the stream is unmapped and no announce of that epoch
+// was accepted for the liveness timeout (decision under STR-40).
+void ConsumerCore::forget_highest(Now now) noexcept {
+  if (mapped_ || mapping_ || highest_epoch_ == 0) return;
+  if (now.monotonic - highest_accepted_at_ns_ <= liveness_ns()) return;
+  highest_epoch_ = 0;
+  pid_changed_epoch_ = 0;
+}
+
+void ConsumerCore::on_timer(Now now, ConsumerActions& actions) {
+  forget_highest(now);
+  if (mapped_ && now.monotonic >= next_check_ns_) {
+    next_check_ns_ = now.monotonic + settings_.announce_period_ns;
+    actions.add(CheckRegions{});
+  }
+  if (now.monotonic >= next_hello_ns_) {
+    next_hello_ns_ = now.monotonic + settings_.hello_interval_ns;
+    wire::ConsumerHello hello;
+    hello.stream_id = settings_.stream_id;
+    hello.consumer_id = settings_.consumer_id;
+    hello.supports_shm = true;
+    hello.mode = settings_.mode;
+    hello.max_rate_hz = settings_.max_rate_hz;
+    hello.expected_layout_version = settings_.expected_layout_version;
+    actions.add(SendHello{std::move(hello)});
+  }
+  if (now.monotonic >= next_qos_ns_) {
+    next_qos_ns_ = now.monotonic + settings_.qos_interval_ns;
+    wire::QosConsumer qos;
+    qos.stream_id = settings_.stream_id;
+    qos.consumer_id = settings_.consumer_id;
+    qos.epoch = epoch();
+    qos.mode = settings_.mode;
+    actions.add(SendQosConsumer{qos});
+  }
+}
+
+base::Nanos ConsumerCore::deadline() const noexcept {
+  const base::Nanos next = std::min(next_hello_ns_, next_qos_ns_);
+  return mapped_ ? std::min(next, next_check_ns_) : next;
+}
+
+}  // namespace tensorpool::protocol

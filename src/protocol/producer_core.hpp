@@ -1,0 +1,100 @@
+// A producer of direct mode: creates its regions, announces them, keeps them alive. Sans-IO like
+// consumer_core.hpp. INIT → CONNECTING → MAPPED → ACTIVE of docs/protocol/04-driver.md B7 and B8.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "protocol/action_list.hpp"
+#include "protocol/now.hpp"
+#include "wire/messages.hpp"
+
+namespace tensorpool::protocol {
+
+struct ProducerSettings {
+  std::uint32_t stream_id = 0;
+  std::uint32_t producer_id = 0;
+  ClockDomain clock_domain = ClockDomain::monotonic;
+  base::Nanos announce_period_ns = 1'000'000'000;
+  base::Nanos qos_interval_ns = 1'000'000'000;
+};
+
+enum class ProducerState : std::uint8_t {
+  init = 0,
+  connecting = 1,  // the regions are being created
+  mapped = 2,      // created; waiting for the descriptor stream
+  active = 3,
+  failed = 4,
+  closed = 5,
+};
+
+// Create the regions of a new epoch; answer with on_created() or on_create_failed().
+struct CreateRegions {};
+// Set the activity timestamp of every region to `now_ns` (STR-213).
+struct RefreshActivity {
+  std::uint64_t now_ns = 0;
+};
+struct SendAnnounce {
+  wire::ShmPoolAnnounce message;
+};
+// The agent fills in current_seq.
+struct SendQosProducer {
+  wire::QosProducer message;
+};
+using ProducerAction = std::variant<CreateRegions, RefreshActivity, SendAnnounce, SendQosProducer>;
+using ProducerActions = ActionList<ProducerAction>;
+
+// The epoch of a new set of regions (docs/protocol/04-driver.md A6): the clock makes epochs rise
+// across restarts within one boot, the directories on disk across boots.
+constexpr std::uint64_t next_epoch(std::uint64_t now_ns, std::uint64_t last_known,
+                                   std::uint64_t highest_on_disk) noexcept {
+  std::uint64_t epoch = now_ns < 1 ? 1 : now_ns;
+  if (last_known != UINT64_MAX && last_known + 1 > epoch) epoch = last_known + 1;
+  if (highest_on_disk != UINT64_MAX && highest_on_disk + 1 > epoch) epoch = highest_on_disk + 1;
+  return epoch;
+}
+
+// Slots for a rate and the longest time that a consumer may need, rounded up to a power of two
+// (STR-231, SHM-272).
+constexpr std::uint32_t header_slots_for(double rate_hz, double latency_s, double safety) noexcept {
+  const double wanted = rate_hz * latency_s * safety;
+  std::uint32_t slots = 1;
+  while (slots < wanted && slots < (1U << 24U)) slots *= 2;
+  return slots;
+}
+
+class ProducerCore {
+ public:
+  ProducerCore(ProducerSettings settings, Now now)
+      : settings_(settings), next_qos_ns_(now.monotonic) {}
+
+  void start(ProducerActions& actions);
+  // `description` is the announce of the new regions but for its timestamp.
+  void on_created(Now now, wire::ShmPoolAnnounce description, ProducerActions& actions);
+  void on_create_failed() noexcept { state_ = ProducerState::failed; }
+  // The descriptor publication is there, or gone. The regions stay (a media driver may come back).
+  void on_links(bool up) noexcept;
+  void on_close() noexcept { state_ = ProducerState::closed; }
+  void on_timer(Now now, ProducerActions& actions);
+
+  base::Nanos deadline() const noexcept;
+  ProducerState state() const noexcept { return state_; }
+  std::uint64_t epoch() const noexcept { return announce_.epoch; }
+
+ private:
+  bool announcing() const noexcept {
+    return state_ == ProducerState::mapped || state_ == ProducerState::active;
+  }
+  void announce(Now now, ProducerActions& actions);
+
+  ProducerSettings settings_;
+  ProducerState state_ = ProducerState::init;
+  bool links_up_ = false;
+  wire::ShmPoolAnnounce announce_;
+  base::Nanos next_announce_ns_ = 0;
+  base::Nanos next_qos_ns_ = 0;
+};
+
+}  // namespace tensorpool::protocol

@@ -1,0 +1,1391 @@
+/* Generated SBE (Simple Binary Encoding) message codec */
+#ifndef _SHM_TENSORPOOL_CONTROL_DATASOURCEMETA_CXX_H_
+#define _SHM_TENSORPOOL_CONTROL_DATASOURCEMETA_CXX_H_
+
+#if __cplusplus >= 201103L
+#  define SBE_CONSTEXPR constexpr
+#  define SBE_NOEXCEPT noexcept
+#else
+#  define SBE_CONSTEXPR
+#  define SBE_NOEXCEPT
+#endif
+
+#if __cplusplus >= 201703L
+#  include <string_view>
+#  define SBE_NODISCARD [[nodiscard]]
+#  if !defined(SBE_USE_STRING_VIEW)
+#    define SBE_USE_STRING_VIEW 1
+#  endif
+#else
+#  define SBE_NODISCARD
+#endif
+
+#if __cplusplus >= 202002L
+#  include <span>
+#  if !defined(SBE_USE_SPAN)
+#    define SBE_USE_SPAN 1
+#  endif
+#endif
+
+#if !defined(__STDC_LIMIT_MACROS)
+#  define __STDC_LIMIT_MACROS 1
+#endif
+
+#include <cstdint>
+#include <limits>
+#include <cstring>
+#include <iomanip>
+#include <ostream>
+#include <stdexcept>
+#include <sstream>
+#include <string>
+#include <vector>
+#include <tuple>
+
+#if defined(WIN32) || defined(_WIN32)
+#  define SBE_BIG_ENDIAN_ENCODE_16(v) _byteswap_ushort(v)
+#  define SBE_BIG_ENDIAN_ENCODE_32(v) _byteswap_ulong(v)
+#  define SBE_BIG_ENDIAN_ENCODE_64(v) _byteswap_uint64(v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_16(v) (v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_32(v) (v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_64(v) (v)
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#  define SBE_BIG_ENDIAN_ENCODE_16(v) __builtin_bswap16(v)
+#  define SBE_BIG_ENDIAN_ENCODE_32(v) __builtin_bswap32(v)
+#  define SBE_BIG_ENDIAN_ENCODE_64(v) __builtin_bswap64(v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_16(v) (v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_32(v) (v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_64(v) (v)
+#elif __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#  define SBE_LITTLE_ENDIAN_ENCODE_16(v) __builtin_bswap16(v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_32(v) __builtin_bswap32(v)
+#  define SBE_LITTLE_ENDIAN_ENCODE_64(v) __builtin_bswap64(v)
+#  define SBE_BIG_ENDIAN_ENCODE_16(v) (v)
+#  define SBE_BIG_ENDIAN_ENCODE_32(v) (v)
+#  define SBE_BIG_ENDIAN_ENCODE_64(v) (v)
+#else
+#  error "Byte Ordering of platform not determined. Set __BYTE_ORDER__ manually before including this file."
+#endif
+
+#if !defined(SBE_BOUNDS_CHECK_EXPECT)
+#  if defined(SBE_NO_BOUNDS_CHECK)
+#    define SBE_BOUNDS_CHECK_EXPECT(exp, c) (false)
+#  elif defined(_MSC_VER)
+#    define SBE_BOUNDS_CHECK_EXPECT(exp, c) (exp)
+#  else 
+#    define SBE_BOUNDS_CHECK_EXPECT(exp, c) (__builtin_expect(exp, c))
+#  endif
+
+#endif
+
+#define SBE_FLOAT_NAN std::numeric_limits<float>::quiet_NaN()
+#define SBE_DOUBLE_NAN std::numeric_limits<double>::quiet_NaN()
+#define SBE_NULLVALUE_INT8 (std::numeric_limits<std::int8_t>::min)()
+#define SBE_NULLVALUE_INT16 (std::numeric_limits<std::int16_t>::min)()
+#define SBE_NULLVALUE_INT32 (std::numeric_limits<std::int32_t>::min)()
+#define SBE_NULLVALUE_INT64 (std::numeric_limits<std::int64_t>::min)()
+#define SBE_NULLVALUE_UINT8 (std::numeric_limits<std::uint8_t>::max)()
+#define SBE_NULLVALUE_UINT16 (std::numeric_limits<std::uint16_t>::max)()
+#define SBE_NULLVALUE_UINT32 (std::numeric_limits<std::uint32_t>::max)()
+#define SBE_NULLVALUE_UINT64 (std::numeric_limits<std::uint64_t>::max)()
+
+
+#include "ProgressUnit.h"
+#include "ResponseCode.h"
+#include "RegionType.h"
+#include "MessageHeader.h"
+#include "Mode.h"
+#include "Dtype.h"
+#include "GroupSizeEncoding.h"
+#include "VarAsciiEncoding.h"
+#include "VarDataEncoding.h"
+#include "Bool.h"
+#include "FrameProgressState.h"
+#include "ClockDomain.h"
+#include "MajorOrder.h"
+
+namespace shm_tensorpool_control {
+
+class DataSourceMeta
+{
+private:
+    char *m_buffer = nullptr;
+    std::uint64_t m_bufferLength = 0;
+    std::uint64_t m_offset = 0;
+    std::uint64_t m_position = 0;
+    std::uint64_t m_actingBlockLength = 0;
+    std::uint64_t m_actingVersion = 0;
+
+    inline std::uint64_t *sbePositionPtr() SBE_NOEXCEPT
+    {
+        return &m_position;
+    }
+
+public:
+    static constexpr std::uint16_t SBE_BLOCK_LENGTH = static_cast<std::uint16_t>(16);
+    static constexpr std::uint16_t SBE_TEMPLATE_ID = static_cast<std::uint16_t>(8);
+    static constexpr std::uint16_t SBE_SCHEMA_ID = static_cast<std::uint16_t>(900);
+    static constexpr std::uint16_t SBE_SCHEMA_VERSION = static_cast<std::uint16_t>(1);
+    static constexpr const char* SBE_SEMANTIC_VERSION = "1.1";
+
+    enum MetaAttribute
+    {
+        EPOCH, TIME_UNIT, SEMANTIC_TYPE, PRESENCE
+    };
+
+    union sbe_float_as_uint_u
+    {
+        float fp_value;
+        std::uint32_t uint_value;
+    };
+
+    union sbe_double_as_uint_u
+    {
+        double fp_value;
+        std::uint64_t uint_value;
+    };
+
+    using messageHeader = MessageHeader;
+
+    DataSourceMeta() = default;
+
+    DataSourceMeta(
+        char *buffer,
+        const std::uint64_t offset,
+        const std::uint64_t bufferLength,
+        const std::uint64_t actingBlockLength,
+        const std::uint64_t actingVersion) :
+        m_buffer(buffer),
+        m_bufferLength(bufferLength),
+        m_offset(offset),
+        m_position(sbeCheckPosition(offset + actingBlockLength)),
+        m_actingBlockLength(actingBlockLength),
+        m_actingVersion(actingVersion)
+    {
+    }
+
+    DataSourceMeta(char *buffer, const std::uint64_t bufferLength) :
+        DataSourceMeta(buffer, 0, bufferLength, sbeBlockLength(), sbeSchemaVersion())
+    {
+    }
+
+    DataSourceMeta(
+        char *buffer,
+        const std::uint64_t bufferLength,
+        const std::uint64_t actingBlockLength,
+        const std::uint64_t actingVersion) :
+        DataSourceMeta(buffer, 0, bufferLength, actingBlockLength, actingVersion)
+    {
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint16_t sbeBlockLength() SBE_NOEXCEPT
+    {
+        return static_cast<std::uint16_t>(16);
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint64_t sbeBlockAndHeaderLength() SBE_NOEXCEPT
+    {
+        return messageHeader::encodedLength() + sbeBlockLength();
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint16_t sbeTemplateId() SBE_NOEXCEPT
+    {
+        return static_cast<std::uint16_t>(8);
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint16_t sbeSchemaId() SBE_NOEXCEPT
+    {
+        return static_cast<std::uint16_t>(900);
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint16_t sbeSchemaVersion() SBE_NOEXCEPT
+    {
+        return static_cast<std::uint16_t>(1);
+    }
+
+    SBE_NODISCARD static const char *sbeSemanticVersion() SBE_NOEXCEPT
+    {
+        return "1.1";
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR const char *sbeSemanticType() SBE_NOEXCEPT
+    {
+        return "";
+    }
+
+    SBE_NODISCARD std::uint64_t offset() const SBE_NOEXCEPT
+    {
+        return m_offset;
+    }
+
+    DataSourceMeta &wrapForEncode(char *buffer, const std::uint64_t offset, const std::uint64_t bufferLength)
+    {
+        m_buffer = buffer;
+        m_bufferLength = bufferLength;
+        m_offset = offset;
+        m_actingBlockLength = sbeBlockLength();
+        m_actingVersion = sbeSchemaVersion();
+        m_position = sbeCheckPosition(m_offset + m_actingBlockLength);
+        return *this;
+    }
+
+    DataSourceMeta &wrapAndApplyHeader(char *buffer, const std::uint64_t offset, const std::uint64_t bufferLength)
+    {
+        messageHeader hdr(buffer, offset, bufferLength, sbeSchemaVersion());
+
+        hdr
+            .blockLength(sbeBlockLength())
+            .templateId(sbeTemplateId())
+            .schemaId(sbeSchemaId())
+            .version(sbeSchemaVersion());
+
+        m_buffer = buffer;
+        m_bufferLength = bufferLength;
+        m_offset = offset + messageHeader::encodedLength();
+        m_actingBlockLength = sbeBlockLength();
+        m_actingVersion = sbeSchemaVersion();
+        m_position = sbeCheckPosition(m_offset + m_actingBlockLength);
+        return *this;
+    }
+
+    DataSourceMeta &wrapForDecode(
+        char *buffer,
+        const std::uint64_t offset,
+        const std::uint64_t actingBlockLength,
+        const std::uint64_t actingVersion,
+        const std::uint64_t bufferLength)
+    {
+        m_buffer = buffer;
+        m_bufferLength = bufferLength;
+        m_offset = offset;
+        m_actingBlockLength = actingBlockLength;
+        m_actingVersion = actingVersion;
+        m_position = sbeCheckPosition(m_offset + m_actingBlockLength);
+        return *this;
+    }
+
+    DataSourceMeta &sbeRewind()
+    {
+        return wrapForDecode(m_buffer, m_offset, m_actingBlockLength, m_actingVersion, m_bufferLength);
+    }
+
+    SBE_NODISCARD std::uint64_t sbePosition() const SBE_NOEXCEPT
+    {
+        return m_position;
+    }
+
+    // NOLINTNEXTLINE(readability-convert-member-functions-to-static)
+    std::uint64_t sbeCheckPosition(const std::uint64_t position)
+    {
+        if (SBE_BOUNDS_CHECK_EXPECT((position > m_bufferLength), false))
+        {
+            throw std::runtime_error("buffer too short [E100]");
+        }
+        return position;
+    }
+
+    void sbePosition(const std::uint64_t position)
+    {
+        m_position = sbeCheckPosition(position);
+    }
+
+    SBE_NODISCARD std::uint64_t encodedLength() const SBE_NOEXCEPT
+    {
+        return sbePosition() - m_offset;
+    }
+
+    SBE_NODISCARD std::uint64_t decodeLength() const
+    {
+        DataSourceMeta skipper(m_buffer, m_offset, m_bufferLength, m_actingBlockLength, m_actingVersion);
+        skipper.skip();
+        return skipper.encodedLength();
+    }
+
+    SBE_NODISCARD const char *buffer() const SBE_NOEXCEPT
+    {
+        return m_buffer;
+    }
+
+    SBE_NODISCARD char *buffer() SBE_NOEXCEPT
+    {
+        return m_buffer;
+    }
+
+    SBE_NODISCARD std::uint64_t bufferLength() const SBE_NOEXCEPT
+    {
+        return m_bufferLength;
+    }
+
+    SBE_NODISCARD std::uint64_t actingVersion() const SBE_NOEXCEPT
+    {
+        return m_actingVersion;
+    }
+
+    SBE_NODISCARD static const char *streamIdMetaAttribute(const MetaAttribute metaAttribute) SBE_NOEXCEPT
+    {
+        switch (metaAttribute)
+        {
+            case MetaAttribute::PRESENCE: return "required";
+            default: return "";
+        }
+    }
+
+    static SBE_CONSTEXPR std::uint16_t streamIdId() SBE_NOEXCEPT
+    {
+        return 1;
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint64_t streamIdSinceVersion() SBE_NOEXCEPT
+    {
+        return 0;
+    }
+
+    SBE_NODISCARD bool streamIdInActingVersion() SBE_NOEXCEPT
+    {
+        return true;
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::size_t streamIdEncodingOffset() SBE_NOEXCEPT
+    {
+        return 0;
+    }
+
+    static SBE_CONSTEXPR std::uint32_t streamIdNullValue() SBE_NOEXCEPT
+    {
+        return SBE_NULLVALUE_UINT32;
+    }
+
+    static SBE_CONSTEXPR std::uint32_t streamIdMinValue() SBE_NOEXCEPT
+    {
+        return UINT32_C(0x0);
+    }
+
+    static SBE_CONSTEXPR std::uint32_t streamIdMaxValue() SBE_NOEXCEPT
+    {
+        return UINT32_C(0xfffffffe);
+    }
+
+    static SBE_CONSTEXPR std::size_t streamIdEncodingLength() SBE_NOEXCEPT
+    {
+        return 4;
+    }
+
+    SBE_NODISCARD std::uint32_t streamId() const SBE_NOEXCEPT
+    {
+        std::uint32_t val;
+        std::memcpy(&val, m_buffer + m_offset + 0, sizeof(std::uint32_t));
+        return SBE_LITTLE_ENDIAN_ENCODE_32(val);
+    }
+
+    DataSourceMeta &streamId(const std::uint32_t value) SBE_NOEXCEPT
+    {
+        std::uint32_t val = SBE_LITTLE_ENDIAN_ENCODE_32(value);
+        std::memcpy(m_buffer + m_offset + 0, &val, sizeof(std::uint32_t));
+        return *this;
+    }
+
+    SBE_NODISCARD static const char *metaVersionMetaAttribute(const MetaAttribute metaAttribute) SBE_NOEXCEPT
+    {
+        switch (metaAttribute)
+        {
+            case MetaAttribute::PRESENCE: return "required";
+            default: return "";
+        }
+    }
+
+    static SBE_CONSTEXPR std::uint16_t metaVersionId() SBE_NOEXCEPT
+    {
+        return 2;
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint64_t metaVersionSinceVersion() SBE_NOEXCEPT
+    {
+        return 0;
+    }
+
+    SBE_NODISCARD bool metaVersionInActingVersion() SBE_NOEXCEPT
+    {
+        return true;
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::size_t metaVersionEncodingOffset() SBE_NOEXCEPT
+    {
+        return 4;
+    }
+
+    static SBE_CONSTEXPR std::uint32_t metaVersionNullValue() SBE_NOEXCEPT
+    {
+        return SBE_NULLVALUE_UINT32;
+    }
+
+    static SBE_CONSTEXPR std::uint32_t metaVersionMinValue() SBE_NOEXCEPT
+    {
+        return UINT32_C(0x0);
+    }
+
+    static SBE_CONSTEXPR std::uint32_t metaVersionMaxValue() SBE_NOEXCEPT
+    {
+        return UINT32_C(0xfffffffe);
+    }
+
+    static SBE_CONSTEXPR std::size_t metaVersionEncodingLength() SBE_NOEXCEPT
+    {
+        return 4;
+    }
+
+    SBE_NODISCARD std::uint32_t metaVersion() const SBE_NOEXCEPT
+    {
+        std::uint32_t val;
+        std::memcpy(&val, m_buffer + m_offset + 4, sizeof(std::uint32_t));
+        return SBE_LITTLE_ENDIAN_ENCODE_32(val);
+    }
+
+    DataSourceMeta &metaVersion(const std::uint32_t value) SBE_NOEXCEPT
+    {
+        std::uint32_t val = SBE_LITTLE_ENDIAN_ENCODE_32(value);
+        std::memcpy(m_buffer + m_offset + 4, &val, sizeof(std::uint32_t));
+        return *this;
+    }
+
+    SBE_NODISCARD static const char *timestampNsMetaAttribute(const MetaAttribute metaAttribute) SBE_NOEXCEPT
+    {
+        switch (metaAttribute)
+        {
+            case MetaAttribute::PRESENCE: return "required";
+            default: return "";
+        }
+    }
+
+    static SBE_CONSTEXPR std::uint16_t timestampNsId() SBE_NOEXCEPT
+    {
+        return 3;
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint64_t timestampNsSinceVersion() SBE_NOEXCEPT
+    {
+        return 0;
+    }
+
+    SBE_NODISCARD bool timestampNsInActingVersion() SBE_NOEXCEPT
+    {
+        return true;
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::size_t timestampNsEncodingOffset() SBE_NOEXCEPT
+    {
+        return 8;
+    }
+
+    static SBE_CONSTEXPR std::uint64_t timestampNsNullValue() SBE_NOEXCEPT
+    {
+        return SBE_NULLVALUE_UINT64;
+    }
+
+    static SBE_CONSTEXPR std::uint64_t timestampNsMinValue() SBE_NOEXCEPT
+    {
+        return UINT64_C(0x0);
+    }
+
+    static SBE_CONSTEXPR std::uint64_t timestampNsMaxValue() SBE_NOEXCEPT
+    {
+        return UINT64_C(0xfffffffffffffffe);
+    }
+
+    static SBE_CONSTEXPR std::size_t timestampNsEncodingLength() SBE_NOEXCEPT
+    {
+        return 8;
+    }
+
+    SBE_NODISCARD std::uint64_t timestampNs() const SBE_NOEXCEPT
+    {
+        std::uint64_t val;
+        std::memcpy(&val, m_buffer + m_offset + 8, sizeof(std::uint64_t));
+        return SBE_LITTLE_ENDIAN_ENCODE_64(val);
+    }
+
+    DataSourceMeta &timestampNs(const std::uint64_t value) SBE_NOEXCEPT
+    {
+        std::uint64_t val = SBE_LITTLE_ENDIAN_ENCODE_64(value);
+        std::memcpy(m_buffer + m_offset + 8, &val, sizeof(std::uint64_t));
+        return *this;
+    }
+
+    class Attributes
+    {
+    private:
+        char *m_buffer = nullptr;
+        std::uint64_t m_bufferLength = 0;
+        std::uint64_t m_initialPosition = 0;
+        std::uint64_t *m_positionPtr = nullptr;
+        std::uint64_t m_blockLength = 0;
+        std::uint64_t m_count = 0;
+        std::uint64_t m_index = 0;
+        std::uint64_t m_offset = 0;
+        std::uint64_t m_actingVersion = 0;
+
+        SBE_NODISCARD std::uint64_t *sbePositionPtr() SBE_NOEXCEPT
+        {
+            return m_positionPtr;
+        }
+
+    public:
+        Attributes() = default;
+
+        inline void wrapForDecode(
+            char *buffer,
+            std::uint64_t *pos,
+            const std::uint64_t actingVersion,
+            const std::uint64_t bufferLength)
+        {
+            GroupSizeEncoding dimensions(buffer, *pos, bufferLength, actingVersion);
+            m_buffer = buffer;
+            m_bufferLength = bufferLength;
+            m_blockLength = dimensions.blockLength();
+            m_count = dimensions.numInGroup();
+            m_index = 0;
+            m_actingVersion = actingVersion;
+            m_initialPosition = *pos;
+            m_positionPtr = pos;
+            *m_positionPtr = *m_positionPtr + 4;
+        }
+
+        inline void wrapForEncode(
+            char *buffer,
+            const std::uint16_t count,
+            std::uint64_t *pos,
+            const std::uint64_t actingVersion,
+            const std::uint64_t bufferLength)
+        {
+    #if defined(__GNUG__) && !defined(__clang__)
+    #pragma GCC diagnostic push
+    #pragma GCC diagnostic ignored "-Wtype-limits"
+    #endif
+            if (count > 65534)
+            {
+                throw std::runtime_error("count outside of allowed range [E110]");
+            }
+    #if defined(__GNUG__) && !defined(__clang__)
+    #pragma GCC diagnostic pop
+    #endif
+            m_buffer = buffer;
+            m_bufferLength = bufferLength;
+            GroupSizeEncoding dimensions(buffer, *pos, bufferLength, actingVersion);
+            dimensions.blockLength(static_cast<std::uint16_t>(0));
+            dimensions.numInGroup(static_cast<std::uint16_t>(count));
+            m_index = 0;
+            m_count = count;
+            m_blockLength = 0;
+            m_actingVersion = actingVersion;
+            m_initialPosition = *pos;
+            m_positionPtr = pos;
+            *m_positionPtr = *m_positionPtr + 4;
+        }
+
+        static SBE_CONSTEXPR std::uint64_t sbeHeaderSize() SBE_NOEXCEPT
+        {
+            return 4;
+        }
+
+        static SBE_CONSTEXPR std::uint64_t sbeBlockLength() SBE_NOEXCEPT
+        {
+            return 0;
+        }
+
+        SBE_NODISCARD std::uint64_t sbeActingBlockLength() SBE_NOEXCEPT
+        {
+            return m_blockLength;
+        }
+
+        SBE_NODISCARD std::uint64_t sbePosition() const SBE_NOEXCEPT
+        {
+            return *m_positionPtr;
+        }
+
+        // NOLINTNEXTLINE(readability-convert-member-functions-to-static)
+        std::uint64_t sbeCheckPosition(const std::uint64_t position)
+        {
+            if (SBE_BOUNDS_CHECK_EXPECT((position > m_bufferLength), false))
+            {
+                throw std::runtime_error("buffer too short [E100]");
+            }
+            return position;
+        }
+
+        void sbePosition(const std::uint64_t position)
+        {
+            *m_positionPtr = sbeCheckPosition(position);
+        }
+
+        SBE_NODISCARD inline std::uint64_t count() const SBE_NOEXCEPT
+        {
+            return m_count;
+        }
+
+        SBE_NODISCARD inline bool hasNext() const SBE_NOEXCEPT
+        {
+            return m_index < m_count;
+        }
+
+        inline Attributes &next()
+        {
+            if (m_index >= m_count)
+            {
+                throw std::runtime_error("index >= count [E108]");
+            }
+            m_offset = *m_positionPtr;
+            if (SBE_BOUNDS_CHECK_EXPECT(((m_offset + m_blockLength) > m_bufferLength), false))
+            {
+                throw std::runtime_error("buffer too short for next group index [E108]");
+            }
+            *m_positionPtr = m_offset + m_blockLength;
+            ++m_index;
+
+            return *this;
+        }
+
+        inline std::uint64_t resetCountToIndex()
+        {
+            m_count = m_index;
+            GroupSizeEncoding dimensions(m_buffer, m_initialPosition, m_bufferLength, m_actingVersion);
+            dimensions.numInGroup(static_cast<std::uint16_t>(m_count));
+            return m_count;
+        }
+
+        template<class Func> inline void forEach(Func &&func)
+        {
+            while (hasNext())
+            {
+                next();
+                func(*this);
+            }
+        }
+
+
+        SBE_NODISCARD static const char *keyMetaAttribute(const MetaAttribute metaAttribute) SBE_NOEXCEPT
+        {
+            switch (metaAttribute)
+            {
+                case MetaAttribute::PRESENCE: return "required";
+                default: return "";
+            }
+        }
+
+        static const char *keyCharacterEncoding() SBE_NOEXCEPT
+        {
+            return "US-ASCII";
+        }
+
+        static SBE_CONSTEXPR std::uint64_t keySinceVersion() SBE_NOEXCEPT
+        {
+            return 0;
+        }
+
+        bool keyInActingVersion() SBE_NOEXCEPT
+        {
+            return true;
+        }
+
+        static SBE_CONSTEXPR std::uint16_t keyId() SBE_NOEXCEPT
+        {
+            return 1;
+        }
+
+        static SBE_CONSTEXPR std::uint64_t keyHeaderLength() SBE_NOEXCEPT
+        {
+            return 4;
+        }
+
+        SBE_NODISCARD std::uint32_t keyLength() const
+        {
+            std::uint32_t length;
+            std::memcpy(&length, m_buffer + sbePosition(), sizeof(std::uint32_t));
+            return SBE_LITTLE_ENDIAN_ENCODE_32(length);
+        }
+
+        std::uint64_t skipKey()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            sbePosition(lengthPosition + lengthOfLengthField + dataLength);
+            return dataLength;
+        }
+
+        SBE_NODISCARD const char *key()
+        {
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + sbePosition(), sizeof(std::uint32_t));
+            const char *fieldPtr = m_buffer + sbePosition() + 4;
+            sbePosition(sbePosition() + 4 + SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue));
+            return fieldPtr;
+        }
+
+        std::uint64_t getKey(char *dst, const std::uint64_t length)
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t bytesToCopy = length < dataLength ? length : dataLength;
+            std::uint64_t pos = sbePosition();
+            sbePosition(pos + dataLength);
+            std::memcpy(dst, m_buffer + pos, static_cast<std::size_t>(bytesToCopy));
+            return bytesToCopy;
+        }
+
+        Attributes &putKey(const char *src, const std::uint32_t length)
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            std::uint32_t lengthFieldValue = SBE_LITTLE_ENDIAN_ENCODE_32(length);
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::memcpy(m_buffer + lengthPosition, &lengthFieldValue, sizeof(std::uint32_t));
+            if (length != std::uint32_t(0))
+            {
+                std::uint64_t pos = sbePosition();
+                sbePosition(pos + length);
+                std::memcpy(m_buffer + pos, src, length);
+            }
+            return *this;
+        }
+
+        std::string getKeyAsString()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t pos = sbePosition();
+            const std::string result(m_buffer + pos, dataLength);
+            sbePosition(pos + dataLength);
+            return result;
+        }
+
+        std::string getKeyAsJsonEscapedString()
+        {
+            std::ostringstream oss;
+            std::string s = getKeyAsString();
+
+            for (const auto c : s)
+            {
+                switch (c)
+                {
+                    case '"': oss << "\\\""; break;
+                    case '\\': oss << "\\\\"; break;
+                    case '\b': oss << "\\b"; break;
+                    case '\f': oss << "\\f"; break;
+                    case '\n': oss << "\\n"; break;
+                    case '\r': oss << "\\r"; break;
+                    case '\t': oss << "\\t"; break;
+
+                    default:
+                        if ('\x00' <= c && c <= '\x1f')
+                        {
+                            oss << "\\u" << std::hex << std::setw(4)
+                                << std::setfill('0') << (int)(c);
+                        }
+                        else
+                        {
+                            oss << c;
+                        }
+                }
+            }
+
+            return oss.str();
+        }
+
+        #ifdef SBE_USE_STRING_VIEW
+        std::string_view getKeyAsStringView()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t pos = sbePosition();
+            const std::string_view result(m_buffer + pos, dataLength);
+            sbePosition(pos + dataLength);
+            return result;
+        }
+        #endif
+
+        Attributes &putKey(const std::string &str)
+        {
+            if (str.length() > 1073741824)
+            {
+                throw std::runtime_error("std::string too long for length type [E109]");
+            }
+            return putKey(str.data(), static_cast<std::uint32_t>(str.length()));
+        }
+
+        #ifdef SBE_USE_STRING_VIEW
+        Attributes &putKey(const std::string_view str)
+        {
+            if (str.length() > 1073741824)
+            {
+                throw std::runtime_error("std::string too long for length type [E109]");
+            }
+            return putKey(str.data(), static_cast<std::uint32_t>(str.length()));
+        }
+        #endif
+
+        SBE_NODISCARD static const char *formatMetaAttribute(const MetaAttribute metaAttribute) SBE_NOEXCEPT
+        {
+            switch (metaAttribute)
+            {
+                case MetaAttribute::PRESENCE: return "required";
+                default: return "";
+            }
+        }
+
+        static const char *formatCharacterEncoding() SBE_NOEXCEPT
+        {
+            return "US-ASCII";
+        }
+
+        static SBE_CONSTEXPR std::uint64_t formatSinceVersion() SBE_NOEXCEPT
+        {
+            return 0;
+        }
+
+        bool formatInActingVersion() SBE_NOEXCEPT
+        {
+            return true;
+        }
+
+        static SBE_CONSTEXPR std::uint16_t formatId() SBE_NOEXCEPT
+        {
+            return 2;
+        }
+
+        static SBE_CONSTEXPR std::uint64_t formatHeaderLength() SBE_NOEXCEPT
+        {
+            return 4;
+        }
+
+        SBE_NODISCARD std::uint32_t formatLength() const
+        {
+            std::uint32_t length;
+            std::memcpy(&length, m_buffer + sbePosition(), sizeof(std::uint32_t));
+            return SBE_LITTLE_ENDIAN_ENCODE_32(length);
+        }
+
+        std::uint64_t skipFormat()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            sbePosition(lengthPosition + lengthOfLengthField + dataLength);
+            return dataLength;
+        }
+
+        SBE_NODISCARD const char *format()
+        {
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + sbePosition(), sizeof(std::uint32_t));
+            const char *fieldPtr = m_buffer + sbePosition() + 4;
+            sbePosition(sbePosition() + 4 + SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue));
+            return fieldPtr;
+        }
+
+        std::uint64_t getFormat(char *dst, const std::uint64_t length)
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t bytesToCopy = length < dataLength ? length : dataLength;
+            std::uint64_t pos = sbePosition();
+            sbePosition(pos + dataLength);
+            std::memcpy(dst, m_buffer + pos, static_cast<std::size_t>(bytesToCopy));
+            return bytesToCopy;
+        }
+
+        Attributes &putFormat(const char *src, const std::uint32_t length)
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            std::uint32_t lengthFieldValue = SBE_LITTLE_ENDIAN_ENCODE_32(length);
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::memcpy(m_buffer + lengthPosition, &lengthFieldValue, sizeof(std::uint32_t));
+            if (length != std::uint32_t(0))
+            {
+                std::uint64_t pos = sbePosition();
+                sbePosition(pos + length);
+                std::memcpy(m_buffer + pos, src, length);
+            }
+            return *this;
+        }
+
+        std::string getFormatAsString()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t pos = sbePosition();
+            const std::string result(m_buffer + pos, dataLength);
+            sbePosition(pos + dataLength);
+            return result;
+        }
+
+        std::string getFormatAsJsonEscapedString()
+        {
+            std::ostringstream oss;
+            std::string s = getFormatAsString();
+
+            for (const auto c : s)
+            {
+                switch (c)
+                {
+                    case '"': oss << "\\\""; break;
+                    case '\\': oss << "\\\\"; break;
+                    case '\b': oss << "\\b"; break;
+                    case '\f': oss << "\\f"; break;
+                    case '\n': oss << "\\n"; break;
+                    case '\r': oss << "\\r"; break;
+                    case '\t': oss << "\\t"; break;
+
+                    default:
+                        if ('\x00' <= c && c <= '\x1f')
+                        {
+                            oss << "\\u" << std::hex << std::setw(4)
+                                << std::setfill('0') << (int)(c);
+                        }
+                        else
+                        {
+                            oss << c;
+                        }
+                }
+            }
+
+            return oss.str();
+        }
+
+        #ifdef SBE_USE_STRING_VIEW
+        std::string_view getFormatAsStringView()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t pos = sbePosition();
+            const std::string_view result(m_buffer + pos, dataLength);
+            sbePosition(pos + dataLength);
+            return result;
+        }
+        #endif
+
+        Attributes &putFormat(const std::string &str)
+        {
+            if (str.length() > 1073741824)
+            {
+                throw std::runtime_error("std::string too long for length type [E109]");
+            }
+            return putFormat(str.data(), static_cast<std::uint32_t>(str.length()));
+        }
+
+        #ifdef SBE_USE_STRING_VIEW
+        Attributes &putFormat(const std::string_view str)
+        {
+            if (str.length() > 1073741824)
+            {
+                throw std::runtime_error("std::string too long for length type [E109]");
+            }
+            return putFormat(str.data(), static_cast<std::uint32_t>(str.length()));
+        }
+        #endif
+
+        SBE_NODISCARD static const char *valueMetaAttribute(const MetaAttribute metaAttribute) SBE_NOEXCEPT
+        {
+            switch (metaAttribute)
+            {
+                case MetaAttribute::PRESENCE: return "required";
+                default: return "";
+            }
+        }
+
+        static const char *valueCharacterEncoding() SBE_NOEXCEPT
+        {
+            return "null";
+        }
+
+        static SBE_CONSTEXPR std::uint64_t valueSinceVersion() SBE_NOEXCEPT
+        {
+            return 0;
+        }
+
+        bool valueInActingVersion() SBE_NOEXCEPT
+        {
+            return true;
+        }
+
+        static SBE_CONSTEXPR std::uint16_t valueId() SBE_NOEXCEPT
+        {
+            return 3;
+        }
+
+        static SBE_CONSTEXPR std::uint64_t valueHeaderLength() SBE_NOEXCEPT
+        {
+            return 4;
+        }
+
+        SBE_NODISCARD std::uint32_t valueLength() const
+        {
+            std::uint32_t length;
+            std::memcpy(&length, m_buffer + sbePosition(), sizeof(std::uint32_t));
+            return SBE_LITTLE_ENDIAN_ENCODE_32(length);
+        }
+
+        std::uint64_t skipValue()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            sbePosition(lengthPosition + lengthOfLengthField + dataLength);
+            return dataLength;
+        }
+
+        SBE_NODISCARD const char *value()
+        {
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + sbePosition(), sizeof(std::uint32_t));
+            const char *fieldPtr = m_buffer + sbePosition() + 4;
+            sbePosition(sbePosition() + 4 + SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue));
+            return fieldPtr;
+        }
+
+        std::uint64_t getValue(char *dst, const std::uint64_t length)
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t bytesToCopy = length < dataLength ? length : dataLength;
+            std::uint64_t pos = sbePosition();
+            sbePosition(pos + dataLength);
+            std::memcpy(dst, m_buffer + pos, static_cast<std::size_t>(bytesToCopy));
+            return bytesToCopy;
+        }
+
+        Attributes &putValue(const char *src, const std::uint32_t length)
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            std::uint32_t lengthFieldValue = SBE_LITTLE_ENDIAN_ENCODE_32(length);
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::memcpy(m_buffer + lengthPosition, &lengthFieldValue, sizeof(std::uint32_t));
+            if (length != std::uint32_t(0))
+            {
+                std::uint64_t pos = sbePosition();
+                sbePosition(pos + length);
+                std::memcpy(m_buffer + pos, src, length);
+            }
+            return *this;
+        }
+
+        std::string getValueAsString()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t pos = sbePosition();
+            const std::string result(m_buffer + pos, dataLength);
+            sbePosition(pos + dataLength);
+            return result;
+        }
+
+        std::string getValueAsJsonEscapedString()
+        {
+            std::ostringstream oss;
+            std::string s = getValueAsString();
+
+            for (const auto c : s)
+            {
+                switch (c)
+                {
+                    case '"': oss << "\\\""; break;
+                    case '\\': oss << "\\\\"; break;
+                    case '\b': oss << "\\b"; break;
+                    case '\f': oss << "\\f"; break;
+                    case '\n': oss << "\\n"; break;
+                    case '\r': oss << "\\r"; break;
+                    case '\t': oss << "\\t"; break;
+
+                    default:
+                        if ('\x00' <= c && c <= '\x1f')
+                        {
+                            oss << "\\u" << std::hex << std::setw(4)
+                                << std::setfill('0') << (int)(c);
+                        }
+                        else
+                        {
+                            oss << c;
+                        }
+                }
+            }
+
+            return oss.str();
+        }
+
+        #ifdef SBE_USE_STRING_VIEW
+        std::string_view getValueAsStringView()
+        {
+            std::uint64_t lengthOfLengthField = 4;
+            std::uint64_t lengthPosition = sbePosition();
+            sbePosition(lengthPosition + lengthOfLengthField);
+            std::uint32_t lengthFieldValue;
+            std::memcpy(&lengthFieldValue, m_buffer + lengthPosition, sizeof(std::uint32_t));
+            std::uint64_t dataLength = SBE_LITTLE_ENDIAN_ENCODE_32(lengthFieldValue);
+            std::uint64_t pos = sbePosition();
+            const std::string_view result(m_buffer + pos, dataLength);
+            sbePosition(pos + dataLength);
+            return result;
+        }
+        #endif
+
+        Attributes &putValue(const std::string &str)
+        {
+            if (str.length() > 1073741824)
+            {
+                throw std::runtime_error("std::string too long for length type [E109]");
+            }
+            return putValue(str.data(), static_cast<std::uint32_t>(str.length()));
+        }
+
+        #ifdef SBE_USE_STRING_VIEW
+        Attributes &putValue(const std::string_view str)
+        {
+            if (str.length() > 1073741824)
+            {
+                throw std::runtime_error("std::string too long for length type [E109]");
+            }
+            return putValue(str.data(), static_cast<std::uint32_t>(str.length()));
+        }
+        #endif
+
+        template<typename CharT, typename Traits>
+        friend std::basic_ostream<CharT, Traits> & operator << (
+            std::basic_ostream<CharT, Traits> &builder, Attributes &writer)
+        {
+            builder << '{';
+            builder << R"("key": )";
+            builder << '"' <<
+                writer.getKeyAsJsonEscapedString().c_str() << '"';
+
+            builder << ", ";
+            builder << R"("format": )";
+            builder << '"' <<
+                writer.getFormatAsJsonEscapedString().c_str() << '"';
+
+            builder << ", ";
+            builder << R"("value": )";
+            builder << '"' <<
+                writer.skipValue() << " bytes of raw data\"";
+            builder << '}';
+
+            return builder;
+        }
+
+        void skip()
+        {
+            skipKey();
+            skipFormat();
+            skipValue();
+        }
+
+        SBE_NODISCARD static SBE_CONSTEXPR bool isConstLength() SBE_NOEXCEPT
+        {
+            return false;
+        }
+
+        SBE_NODISCARD static std::size_t computeLength(
+            std::size_t keyLength = 0,
+            std::size_t formatLength = 0,
+            std::size_t valueLength = 0)
+        {
+#if defined(__GNUG__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtype-limits"
+#endif
+            std::size_t length = sbeBlockLength();
+
+            length += keyHeaderLength();
+            if (keyLength > 1073741824LL)
+            {
+                throw std::runtime_error("keyLength too long for length type [E109]");
+            }
+            length += keyLength;
+
+            length += formatHeaderLength();
+            if (formatLength > 1073741824LL)
+            {
+                throw std::runtime_error("formatLength too long for length type [E109]");
+            }
+            length += formatLength;
+
+            length += valueHeaderLength();
+            if (valueLength > 1073741824LL)
+            {
+                throw std::runtime_error("valueLength too long for length type [E109]");
+            }
+            length += valueLength;
+
+            return length;
+#if defined(__GNUG__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+        }
+    };
+
+private:
+    Attributes m_attributes;
+
+public:
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint16_t attributesId() SBE_NOEXCEPT
+    {
+        return 4;
+    }
+
+    SBE_NODISCARD inline Attributes &attributes()
+    {
+        m_attributes.wrapForDecode(m_buffer, sbePositionPtr(), m_actingVersion, m_bufferLength);
+        return m_attributes;
+    }
+
+    Attributes &attributesCount(const std::uint16_t count)
+    {
+        m_attributes.wrapForEncode(m_buffer, count, sbePositionPtr(), m_actingVersion, m_bufferLength);
+        return m_attributes;
+    }
+
+    SBE_NODISCARD static SBE_CONSTEXPR std::uint64_t attributesSinceVersion() SBE_NOEXCEPT
+    {
+        return 0;
+    }
+
+    SBE_NODISCARD bool attributesInActingVersion() const SBE_NOEXCEPT
+    {
+        return true;
+    }
+
+template<typename CharT, typename Traits>
+friend std::basic_ostream<CharT, Traits> & operator << (
+    std::basic_ostream<CharT, Traits> &builder, const DataSourceMeta &_writer)
+{
+    DataSourceMeta writer(
+        _writer.m_buffer,
+        _writer.m_offset,
+        _writer.m_bufferLength,
+        _writer.m_actingBlockLength,
+        _writer.m_actingVersion);
+
+    builder << '{';
+    builder << R"("Name": "DataSourceMeta", )";
+    builder << R"("sbeTemplateId": )";
+    builder << writer.sbeTemplateId();
+    builder << ", ";
+
+    builder << R"("streamId": )";
+    builder << +writer.streamId();
+
+    builder << ", ";
+    builder << R"("metaVersion": )";
+    builder << +writer.metaVersion();
+
+    builder << ", ";
+    builder << R"("timestampNs": )";
+    builder << +writer.timestampNs();
+
+    builder << ", ";
+    {
+        bool atLeastOne = false;
+        builder << R"("attributes": [)";
+        writer.attributes().forEach(
+            [&](Attributes &attributes)
+            {
+                if (atLeastOne)
+                {
+                    builder << ", ";
+                }
+                atLeastOne = true;
+                builder << attributes;
+            });
+        builder << ']';
+    }
+
+    builder << '}';
+
+    return builder;
+}
+
+void skip()
+{
+    auto &attributesGroup { attributes() };
+    while (attributesGroup.hasNext())
+    {
+        attributesGroup.next().skip();
+    }
+}
+
+SBE_NODISCARD static SBE_CONSTEXPR bool isConstLength() SBE_NOEXCEPT
+{
+    return false;
+}
+
+SBE_NODISCARD static std::size_t computeLength(const std::vector<std::tuple<
+        std::size_t,
+        std::size_t,
+        std::size_t>> &attributesItemLengths = {})
+{
+#if defined(__GNUG__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtype-limits"
+#endif
+    std::size_t length = sbeBlockLength();
+
+    length += Attributes::sbeHeaderSize();
+    if (attributesItemLengths.size() > 65534LL)
+    {
+        throw std::runtime_error("attributesItemLengths.size() outside of allowed range [E110]");
+    }
+
+    for (const auto &e: attributesItemLengths)
+    {
+        #if __cplusplus >= 201703L
+        length += std::apply(Attributes::computeLength, e);
+        #else
+        length += Attributes::computeLength(std::get<0>(e), std::get<1>(e), std::get<2>(e));
+        #endif
+    }
+
+    return length;
+#if defined(__GNUG__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+}
+};
+}
+#endif
