@@ -1,18 +1,45 @@
-# Where the libraries come from. Debian packages for all but Aeron; Aeron from the user's own
-# installation when CMake finds one, else from the prefix that `./run setup` makes in .deps/.
+# Where the libraries come from: Debian's packages for all but Aeron.
 include_guard(GLOBAL)
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(tl-expected REQUIRED)
 
-find_package(aeron CONFIG QUIET)
-if(NOT TARGET aeron::aeron_driver_static AND NOT TARGET aeron::aeron_driver)
-  message(FATAL_ERROR "Aeron was not found. Run './run setup', which builds it into .deps/, or give "
-                      "CMake your own installation with -Daeron_ROOT=<prefix>.")
+# A user's own Aeron (aeron_ROOT, CMAKE_PREFIX_PATH or a system folder) wins; else the prefix that
+# `./run setup` makes in .deps/. Thread-sanitizer builds want the instrumented prefix and therefore ask
+# for it first: without it, synchronisation inside Aeron is invisible and every report is doubtful.
+file(GLOB tensorpool_plain_aeron LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/.deps/aeron-*-plain")
+file(GLOB tensorpool_thread_aeron LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/.deps/aeron-*-thread")
+if(TENSORPOOL_SANITIZE MATCHES "thread" AND tensorpool_thread_aeron AND NOT aeron_ROOT)
+  find_package(aeron 1.51 CONFIG QUIET PATHS ${tensorpool_thread_aeron} NO_DEFAULT_PATH)
 endif()
+if(NOT aeron_FOUND)
+  find_package(aeron 1.51 CONFIG QUIET)
+endif()
+if(NOT aeron_FOUND AND tensorpool_plain_aeron)
+  find_package(aeron 1.51 CONFIG QUIET PATHS ${tensorpool_plain_aeron} NO_DEFAULT_PATH)
+endif()
+if(NOT TARGET aeron::aeron_driver_static)
+  message(FATAL_ERROR "Aeron 1.51 or newer with its static driver library was not found. Run './run setup', which "
+                      "builds it into .deps/, or name your own installation with -Daeron_ROOT=<prefix>.")
+endif()
+message(STATUS "Aeron ${aeron_VERSION}: ${aeron_DIR}")
 
 if(TENSORPOOL_DEVELOPER)
+  # HdrHistogram comes with Aeron's build; a user's own Aeron may not have installed it.
+  find_package(hdr_histogram CONFIG QUIET HINTS "${aeron_DIR}/../../..")
+  if(NOT hdr_histogram_FOUND AND tensorpool_plain_aeron)
+    find_package(hdr_histogram CONFIG QUIET PATHS ${tensorpool_plain_aeron} NO_DEFAULT_PATH)
+  endif()
+  if(NOT hdr_histogram_FOUND)
+    message(FATAL_ERROR "hdr_histogram was not found beside Aeron. Install it where CMake finds it (Debian: "
+                        "libhdrhistogram-dev), or run './run setup'.")
+  endif()
   find_package(GTest REQUIRED)
+  find_package(CLI11 REQUIRED)
+  find_package(nlohmann_json REQUIRED)
+  find_package(PNG REQUIRED)
+  find_package(JPEG REQUIRED)
+  find_package(Python3 COMPONENTS Interpreter REQUIRED)
   include(GoogleTest)
 endif()

@@ -1,4 +1,4 @@
-# How targets of this project are declared: warnings, sanitizers, include roots, tests.
+# How targets of this project are declared: warnings, sanitizers, include roots, tests, fuzzers.
 include_guard(GLOBAL)
 
 add_library(tensorpool_options INTERFACE)
@@ -9,10 +9,19 @@ target_compile_options(
             -Wformat=2 -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(tensorpool_options INTERFACE -Wduplicated-cond -Wlogical-op)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # GCC bug 105651: optimised `"text" + std::string` is said to overlap itself.
+    target_compile_options(tensorpool_options INTERFACE -Wno-restrict)
+  endif()
 endif()
 if(TENSORPOOL_WERROR)
   target_compile_options(tensorpool_options INTERFACE -Werror)
 endif()
+
+# After tensorpool_options: GoogleTest compares through pointers that gcc cannot see to be non-null once
+# all is inlined.
+add_library(tensorpool_test_options INTERFACE)
+target_compile_options(tensorpool_test_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference>)
 
 # Sanitizers and coverage apply to everything that is compiled here, third-party headers included.
 if(TENSORPOOL_SANITIZE)
@@ -22,6 +31,14 @@ if(TENSORPOOL_SANITIZE)
     # Thread sanitizers do not model fences: the frame recipe switches to its fence-free formulation.
     add_compile_definitions(TENSORPOOL_TSAN=1)
   endif()
+endif()
+if(TENSORPOOL_COVERAGE)
+  add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
+  add_link_options(-fprofile-instr-generate)
+endif()
+if(TENSORPOOL_FUZZ)
+  # The libraries report their coverage to the fuzzer; only the fuzzers link its main().
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 # tp_layer(<name> [HEADER_ONLY] SOURCES … LINKS … PRIVATE_LINKS …): the target tensorpool_<name>.
@@ -40,29 +57,59 @@ function(tp_layer name)
   target_link_libraries(${target} PUBLIC ${arg_LINKS} PRIVATE tensorpool_options ${arg_PRIVATE_LINKS})
 endfunction()
 
-# tp_test(<name> SOURCES … LINKS … LABELS …): a GoogleTest program; every case is one ctest test.
+# What a partial build asks for: the tests that have threads, and the fuzzers.
+add_custom_target(tests_threads)
+add_custom_target(fuzzers)
+
+# tp_test(<name> SOURCES … LINKS … LABELS … PROPERTIES …): a GoogleTest program; every case is one
+# ctest test. The label "threads" marks programs that the thread sanitizer has something to say about.
 function(tp_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS;LABELS;PROPERTIES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
-  target_link_libraries(${name} PRIVATE tensorpool_options ${arg_LINKS} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE tensorpool_options tensorpool_test_options ${arg_LINKS}
+                                        GTest::gtest GTest::gmock GTest::gtest_main)
+  if("threads" IN_LIST arg_LABELS)
+    add_dependencies(tests_threads ${name})
+  endif()
   gtest_discover_tests(
     ${name}
     DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 120 ${arg_PROPERTIES})
+    TEST_LIST ${name}_cases
+    PROPERTIES TIMEOUT 120 ${arg_PROPERTIES})
+  # gtest_discover_tests flattens lists, so that a second label would become the name of a property.
+  set(script "${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake")
+  file(WRITE "${script}" "if(${name}_cases)
+  set_tests_properties(\${${name}_cases} PROPERTIES LABELS \"${arg_LABELS}\")
+endif()
+")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${script}")
 endfunction()
 
-# tp_fuzz(<name> SOURCES … LINKS … CORPUS dir): a libFuzzer program, built with TENSORPOOL_FUZZ only.
+# tp_fuzz(<name> SOURCES … LINKS … CORPUS dir): with TENSORPOOL_FUZZ a libFuzzer program, listed for
+# `./run fuzz`; in every other build the test <name>, which replays the committed corpus.
 function(tp_fuzz name)
   cmake_parse_arguments(arg "" "CORPUS" "SOURCES;LINKS" ${ARGN})
-  if(NOT TENSORPOOL_FUZZ)
-    return()
-  endif()
+  get_filename_component(corpus "${arg_CORPUS}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
   add_executable(${name} ${arg_SOURCES})
-  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
-  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${name} PRIVATE tensorpool_options ${arg_LINKS})
-  set_property(GLOBAL APPEND PROPERTY TENSORPOOL_FUZZERS "${name}=${arg_CORPUS}")
+  if(TENSORPOOL_FUZZ)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
+    set_property(GLOBAL APPEND PROPERTY TENSORPOOL_FUZZERS "${name} $<TARGET_FILE:${name}> ${corpus}")
+  else()
+    target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/replay_corpus.cpp")
+    add_test(NAME ${name} COMMAND ${name} "${corpus}")
+    set_tests_properties(${name} PROPERTIES LABELS "fuzz" TIMEOUT 120)
+  endif()
+endfunction()
+
+# After all targets: the list that `./run fuzz` reads, one "name program corpus" per line.
+function(tp_write_fuzzers)
+  get_property(fuzzers GLOBAL PROPERTY TENSORPOOL_FUZZERS)
+  string(REPLACE ";" "\n" lines "${fuzzers}")
+  file(GENERATE OUTPUT "${PROJECT_BINARY_DIR}/fuzzers.txt" CONTENT "${lines}\n")
 endfunction()

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "agents/port_base.hpp"
+#include "base/assert.hpp"
 #include "protocol/frame/rate_gate.hpp"
 #include "protocol/frame/sequence.hpp"
 #include "shm/seqlock.hpp"

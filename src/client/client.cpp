@@ -139,8 +139,8 @@ Result<T> Pending<T>::wait(std::chrono::nanoseconds timeout) {
                           std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
 }
 
-template class TENSORPOOL_EXPORT Pending<Producer>;
-template class TENSORPOOL_EXPORT Pending<Consumer>;
+template class Pending<Producer>;
+template class Pending<Consumer>;
 
 Result<Client> Client::connect(ClientOptions options) {
   client::OwnedWorld world{transport::aeron::make_transport(),

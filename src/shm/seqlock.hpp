@@ -3,13 +3,11 @@
 // W1 … W6 and R1 … R6 are those used there.
 //
 // Invariants
-// 1. Word 0 of a slot is the commit word: (seq << 1) in progress, (seq << 1) | 1 committed. Only
-// the
+// 1. Word 0 of a slot is the commit word: (seq << 1) in progress, (seq << 1) | 1 committed. Only the
 //    writer stores it, and its values strictly increase within an epoch.
 // 2. Completeness. W6 (release) pairs with R1 (acquire): a reader that saw COMMITTED(S) sees
 //    everything the writer stored before it, so frame S or something newer, never something older.
-// 3. Tear detection. Fence W2 (release) pairs with fence R4 (acquire): if any load of R2 or R3 saw
-// a
+// 3. Tear detection. Fence W2 (release) pairs with fence R4 (acquire): if any load of R2 or R3 saw a
 //    store of W3 or W4 of a later frame, then W1 of that frame happens before R5, and by coherence
 //    R5 cannot see COMMITTED(S) any more.
 // 4. No reader ever stores anything, waits, or is waited for.
@@ -170,8 +168,8 @@ struct ConstSlotRef {
 
   constexpr ConstSlotRef() noexcept = default;
   constexpr explicit ConstSlotRef(const std::uint64_t* at) noexcept : words(at) {}
-  constexpr ConstSlotRef(SlotRef slot) noexcept
-      : words(slot.words) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): whoever may write may read
+  constexpr ConstSlotRef(SlotRef slot) noexcept : words(slot.words) {}
   static ConstSlotRef at(const std::byte* region, std::uint32_t index) noexcept {
     return ConstSlotRef(static_cast<const std::uint64_t*>(
         static_cast<const void*>(region + header_slot_offset(index))));

@@ -72,9 +72,12 @@ using FragmentHandler = FunctionRef<void(const Fragment&)>;
 class Subscription {
  public:
   virtual ~Subscription() = default;
-  // Hands over at most `limit` fragments as they came, unassembled; returns how many.
+  // Hands over at most `limit` fragments as they came, unassembled; returns how many. `handler` must
+  // not throw: it runs inside the transport, where an exception may end the process.
   virtual int poll(FragmentHandler handler, int limit) = 0;
-  // Like poll, but hands over whole messages only, fragments put together (STR-12).
+  // Like poll, but hands over whole messages only, fragments put together (STR-12); `limit` and the
+  // result still count fragments. An exception of `handler` arrives at the caller, once; messages
+  // behind the one that it threw on may be lost. Poll one subscription always in the same way.
   virtual int poll_assembled(FragmentHandler handler, int limit) = 0;
   virtual int image_count() const noexcept = 0;
   virtual std::int32_t stream_id() const noexcept = 0;
@@ -90,7 +93,9 @@ class Counter {
   virtual std::int32_t id() const noexcept = 0;
 };
 
-// An image of a publisher came to or left a subscription.
+// An image of a publisher came to or left a subscription. A new image brings everything sent after it
+// came, and possibly a little of what was sent before (Aeron joins where it last noted that all other
+// subscribers had read to). A subscriber that stands still loses its image and gets it back later.
 struct ImageEvent {
   std::int32_t session_id = 0;
   base::Nanos monotonic_ns = 0;  // when the transport noticed; the join time of SHM-151
@@ -113,7 +118,11 @@ class Add {
   virtual std::int64_t registration_id() const noexcept = 0;  // -1 until assigned (CON-23)
 };
 
-// Type id, key and label of a counter (labels name stream and role).
+// Longest key, and longest label: a longer label is cut, a longer key refused.
+inline constexpr std::size_t counter_key_bytes = 112;
+inline constexpr std::size_t counter_label_bytes = 380;
+
+// Type id (1000 and above), key and label of a counter (labels name stream and role).
 struct CounterSpec {
   std::int32_t type_id = 0;
   std::span<const std::byte> key;

@@ -49,7 +49,8 @@ class Rules {
 };
 
 // What announces, attach responses and discovery results say of their pools.
-void pools(Rules& rules, const std::vector<PayloadPool>& pools, std::uint64_t header_nslots) noexcept {
+void pools(Rules& rules, const std::vector<PayloadPool>& pools,
+           std::uint64_t header_nslots) noexcept {
   for (std::size_t i = 0; i < pools.size(); ++i) {
     rules.in("payloadPools", i);
     rules.require(pools[i].pool_nslots == header_nslots, "poolNslots", "must equal headerNslots",
@@ -59,9 +60,11 @@ void pools(Rules& rules, const std::vector<PayloadPool>& pools, std::uint64_t he
   rules.leave();
 }
 
-void both_or_none(Rules& rules, const char* field, const std::string& channel, std::uint32_t stream_id) noexcept {
+void both_or_none(Rules& rules, const char* field, const std::string& channel,
+                  std::uint32_t stream_id) noexcept {
   rules.require(channel.empty() == (stream_id == 0), field,
-                "a channel and its stream id come together or not at all", stream_id, channel.size());
+                "a channel and its stream id come together or not at all", stream_id,
+                channel.size());
 }
 
 }  // namespace
@@ -78,14 +81,16 @@ Checked<void> try_check(const ShmPoolAnnounce& message) noexcept {
 
 Checked<void> try_check(const ConsumerHello& message) noexcept {
   Rules rules(message.name);
-  both_or_none(rules, "descriptorChannel", message.descriptor_channel, message.descriptor_stream_id);
+  both_or_none(rules, "descriptorChannel", message.descriptor_channel,
+               message.descriptor_stream_id);
   both_or_none(rules, "controlChannel", message.control_channel, message.control_stream_id);
   return rules.result();
 }
 
 Checked<void> try_check(const ConsumerConfig& message) noexcept {
   Rules rules(message.name);
-  both_or_none(rules, "descriptorChannel", message.descriptor_channel, message.descriptor_stream_id);
+  both_or_none(rules, "descriptorChannel", message.descriptor_channel,
+               message.descriptor_stream_id);
   both_or_none(rules, "controlChannel", message.control_channel, message.control_stream_id);
   return rules.result();
 }
@@ -98,21 +103,23 @@ Checked<void> try_check(const MetaBlobChunk& message, const MetaBlobAnnounce& an
   Rules rules(message.name);
   rules.require(message.stream_id == announce.stream_id, "streamId", "must be that of the announce",
                 message.stream_id, announce.stream_id);
-  rules.require(message.meta_version == announce.meta_version, "metaVersion", "must be that of the announce",
-                message.meta_version, announce.meta_version);
+  rules.require(message.meta_version == announce.meta_version, "metaVersion",
+                "must be that of the announce", message.meta_version, announce.meta_version);
   rules.require(!message.bytes.empty(), "bytes", "must not be empty");
   rules.require(message.chunk_offset <= announce.total_len &&
                     message.bytes.size() <= announce.total_len - message.chunk_offset,
-                "chunkOffset", "the chunk must end within totalLen", message.chunk_offset, announce.total_len);
+                "chunkOffset", "the chunk must end within totalLen", message.chunk_offset,
+                announce.total_len);
   return rules.result();
 }
 
-Checked<void> try_check(const MetaBlobComplete& message, const MetaBlobAnnounce& announce) noexcept {
+Checked<void> try_check(const MetaBlobComplete& message,
+                        const MetaBlobAnnounce& announce) noexcept {
   Rules rules(message.name);
   rules.require(message.stream_id == announce.stream_id, "streamId", "must be that of the announce",
                 message.stream_id, announce.stream_id);
-  rules.require(message.meta_version == announce.meta_version, "metaVersion", "must be that of the announce",
-                message.meta_version, announce.meta_version);
+  rules.require(message.meta_version == announce.meta_version, "metaVersion",
+                "must be that of the announce", message.meta_version, announce.meta_version);
   rules.require(message.checksum == announce.checksum, "checksum", "must be that of the announce",
                 message.checksum, announce.checksum);
   return rules.result();
@@ -133,7 +140,8 @@ Checked<void> try_check(const driver::ShmAttachResponse& message) noexcept {
   rules.require(message.header_nslots.has_value(), "headerNslots", needed);
   rules.require(message.header_slot_bytes.has_value(), "headerSlotBytes", needed);
   const std::uint16_t slot_bytes = message.header_slot_bytes.value_or(0);
-  rules.require(slot_bytes == header_slot_bytes, "headerSlotBytes", "must be 256", slot_bytes, header_slot_bytes);
+  rules.require(slot_bytes == header_slot_bytes, "headerSlotBytes", "must be 256", slot_bytes,
+                header_slot_bytes);
   rules.require(!message.payload_pools.empty(), "payloadPools", "must have an entry", 0, 1);
   pools(rules, message.payload_pools, message.header_nslots.value_or(0));
   rules.require(!message.header_region_uri.empty(), "headerRegionUri", "must not be empty");
@@ -147,25 +155,28 @@ Checked<void> try_check(const driver::ShmDriverShutdownRequest& message) noexcep
 Checked<void> try_check(const bridge::BridgeFrameChunk& message) noexcept {
   Rules rules(message.name);
   const bool first = message.chunk_index == 0;
-  rules.require(message.chunk_count >= 1 && message.chunk_count <= chunks_max, "chunkCount", "must be in 1 to 65535",
-                message.chunk_count, chunks_max);
+  rules.require(message.chunk_count >= 1 && message.chunk_count <= chunks_max, "chunkCount",
+                "must be in 1 to 65535", message.chunk_count, chunks_max);
   rules.require(message.chunk_index < message.chunk_count, "chunkIndex", "must be below chunkCount",
                 message.chunk_index, message.chunk_count);
-  rules.require(message.header_included == first, "headerIncluded", "must be TRUE for chunk 0 and only there",
-                message.header_included ? 1 : 0, first ? 1 : 0);
+  rules.require(message.header_included == first, "headerIncluded",
+                "must be TRUE for chunk 0 and only there", message.header_included ? 1 : 0,
+                first ? 1 : 0);
   const std::size_t header_bytes = message.header_included ? chunk_header_bytes : 0;
   rules.require(message.header_bytes.size() == header_bytes, "headerBytes", "must have this length",
                 message.header_bytes.size(), header_bytes);
   rules.require(message.chunk_length <= chunk_bytes_max, "chunkLength", "must be at most 65535",
                 message.chunk_length, chunk_bytes_max);
-  rules.require(message.payload_length <= var_data_max_bytes, "payloadLength", "must be at most 1073741824",
-                message.payload_length, var_data_max_bytes);
+  rules.require(message.payload_length <= var_data_max_bytes, "payloadLength",
+                "must be at most 1073741824", message.payload_length, var_data_max_bytes);
   rules.require(message.payload_bytes.size() == message.chunk_length, "payloadBytes",
-                "must have the length chunkLength", message.payload_bytes.size(), message.chunk_length);
-  rules.require(!first || message.chunk_offset == 0, "chunkOffset", "must be 0 in chunk 0", message.chunk_offset, 0);
+                "must have the length chunkLength", message.payload_bytes.size(),
+                message.chunk_length);
+  rules.require(!first || message.chunk_offset == 0, "chunkOffset", "must be 0 in chunk 0",
+                message.chunk_offset, 0);
   const std::uint64_t end = std::uint64_t{message.chunk_offset} + message.chunk_length;
-  rules.require(end <= message.payload_length, "chunkOffset", "the chunk must end within payloadLength", end,
-                message.payload_length);
+  rules.require(end <= message.payload_length, "chunkOffset",
+                "the chunk must end within payloadLength", end, message.payload_length);
   return rules.result();
 }
 
@@ -177,8 +188,10 @@ Checked<void> try_check(const merge::SequenceMergeMapAnnounce& message) noexcept
     rules.require(listed(rule.rule_type), "ruleType", "must be OFFSET or WINDOW",
                   static_cast<std::uint64_t>(rule.rule_type));
     const bool window = rule.rule_type == merge::RuleType::window;
-    rules.require(rule.offset.has_value() == !window, "offset", "must be there for OFFSET and only there");
-    rules.require(rule.window_size.has_value() == window, "windowSize", "must be there for WINDOW and only there");
+    rules.require(rule.offset.has_value() == !window, "offset",
+                  "must be there for OFFSET and only there");
+    rules.require(rule.window_size.has_value() == window, "windowSize",
+                  "must be there for WINDOW and only there");
     rules.require(rule.window_size != 0U, "windowSize", "must be above 0");
   }
   return rules.result();
@@ -191,11 +204,14 @@ Checked<void> try_check(const merge::TimestampMergeMapAnnounce& message) noexcep
     rules.in("rules", i);
     rules.require(listed(rule.rule_type), "ruleType", "must be OFFSET_NS or WINDOW_NS",
                   static_cast<std::uint64_t>(rule.rule_type));
-    rules.require(listed(rule.timestamp_source), "timestampSource", "must be FRAME_DESCRIPTOR or SLOT_HEADER",
+    rules.require(listed(rule.timestamp_source), "timestampSource",
+                  "must be FRAME_DESCRIPTOR or SLOT_HEADER",
                   static_cast<std::uint64_t>(rule.timestamp_source));
     const bool window = rule.rule_type == merge::TimeRuleType::window_ns;
-    rules.require(rule.offset_ns.has_value() == !window, "offsetNs", "must be there for OFFSET_NS and only there");
-    rules.require(rule.window_ns.has_value() == window, "windowNs", "must be there for WINDOW_NS and only there");
+    rules.require(rule.offset_ns.has_value() == !window, "offsetNs",
+                  "must be there for OFFSET_NS and only there");
+    rules.require(rule.window_ns.has_value() == window, "windowNs",
+                  "must be there for WINDOW_NS and only there");
     rules.require(rule.window_ns != 0U, "windowNs", "must be above 0");
   }
   return rules.result();
@@ -219,7 +235,8 @@ Checked<void> try_check(const tracelink::TraceLinkSet& message) noexcept {
     for (const tracelink::Parent& parent : message.parents) ids.push_back(parent.trace_id);
     std::sort(ids.begin(), ids.end());
     const auto twin = std::adjacent_find(ids.begin(), ids.end());
-    rules.require(twin == ids.end(), "parents", "trace ids must be unique", twin == ids.end() ? 0 : *twin);
+    rules.require(twin == ids.end(), "parents", "trace ids must be unique",
+                  twin == ids.end() ? 0 : *twin);
   } catch (const std::bad_alloc&) {
     Fault fault;
     fault.message = message.name;
@@ -242,11 +259,13 @@ Checked<void> try_check(const discovery::DiscoveryResult& result) noexcept {
                 result.header_slot_bytes, header_slot_bytes);
   rules.require(result.max_dims == max_dims, "maxDims", "must be 8", result.max_dims, max_dims);
   rules.require(result.driver_control_stream_id != 0, "driverControlStreamId", "must not be 0");
-  rules.require(!result.driver_control_channel.empty(), "driverControlChannel", "must not be empty");
+  rules.require(!result.driver_control_channel.empty(), "driverControlChannel",
+                "must not be empty");
   for (std::size_t i = 0; i < result.payload_pools.size(); ++i) {
     rules.in("payloadPools", i);
     rules.require(result.payload_pools[i].pool_nslots == result.header_nslots, "poolNslots",
-                  "must equal headerNslots", result.payload_pools[i].pool_nslots, result.header_nslots);
+                  "must equal headerNslots", result.payload_pools[i].pool_nslots,
+                  result.header_nslots);
   }
   rules.leave();
   return rules.result();

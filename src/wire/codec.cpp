@@ -57,8 +57,8 @@ Fault unknown(const MessageHeader& header) noexcept {
     fault.found = header.schema_id;
     return fault;
   }
-  const bool memory_layout = header.schema_id == ShmPoolAnnounce::schema_id && header.template_id >= 50 &&
-                             header.template_id <= 52;
+  const bool memory_layout = header.schema_id == ShmPoolAnnounce::schema_id &&
+                             header.template_id >= 50 && header.template_id <= 52;
   fault.problem = memory_layout ? Problem::memory_only : Problem::other_template;
   fault.field = "templateId";
   fault.offset = 2;
@@ -80,7 +80,8 @@ std::optional<std::int64_t> peek_correlation_id(std::span<const std::byte> bytes
   const auto header = peek(bytes);
   if (!header || header->version != schema_version) return std::nullopt;
   const auto is = [&]<class M>(std::type_identity<M>) {
-    return *header == MessageHeader{M::block_length, M::template_id, M::schema_id, schema_version} &&
+    return *header ==
+               MessageHeader{M::block_length, M::template_id, M::schema_id, schema_version} &&
            bytes.size() >= message_header_bytes + M::block_length;
   };
   const bool request = is(std::type_identity<driver::ShmAttachRequest>{}) ||
@@ -95,7 +96,8 @@ std::string_view message_name(std::uint16_t schema_id, std::uint16_t template_id
   return row != nullptr ? row->name : std::string_view();
 }
 
-Checked<AnyMessage> try_decode_any(std::span<const std::byte> bytes, std::size_t* consumed) noexcept {
+Checked<AnyMessage> try_decode_any(std::span<const std::byte> bytes,
+                                   std::size_t* consumed) noexcept {
   const auto header = peek(bytes);
   if (!header) {
     Fault fault;

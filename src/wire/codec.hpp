@@ -1,8 +1,8 @@
 // Between bytes and the plain structs of messages.hpp.
 //
 // Every decode checks all lengths first, over the whole message and in 64 bits, and only then lets
-// the generated codec read it; nothing is allocated before that (MSG-37, MSG-49), and nothing at all
-// for messages without groups and var data. What decode refuses:
+// the generated codec read it; nothing is allocated before that (MSG-37, MSG-49), and nothing at
+// all for messages without groups and var data. What decode refuses:
 //   - another schema, template, version or block length (MSG-10 to MSG-16);
 //   - bytes that end early, group headers that are not those of the schema, more than 65534
 //     entries, var data longer than its kind or than the bytes that are left;
@@ -72,7 +72,8 @@ template <class M>
 Result<std::size_t> encode(const M& message, std::span<std::byte> to);
 
 // Reads whatever message the header names.
-Checked<AnyMessage> try_decode_any(std::span<const std::byte> bytes, std::size_t* consumed = nullptr) noexcept;
+Checked<AnyMessage> try_decode_any(std::span<const std::byte> bytes,
+                                   std::size_t* consumed = nullptr) noexcept;
 Result<AnyMessage> decode_any(std::span<const std::byte> bytes, std::size_t* consumed = nullptr);
 
 template <class M>

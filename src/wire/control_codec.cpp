@@ -20,7 +20,9 @@ namespace sbe = ::shm_tensorpool_control;
 
 namespace {
 
-sbe::Bool::Value sbe_bool(bool value) noexcept { return value ? sbe::Bool::TRUE : sbe::Bool::FALSE; }
+sbe::Bool::Value sbe_bool(bool value) noexcept {
+  return value ? sbe::Bool::TRUE : sbe::Bool::FALSE;
+}
 
 }  // namespace
 

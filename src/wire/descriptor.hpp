@@ -34,9 +34,10 @@ inline constexpr std::size_t state = 36;                 // FrameProgress
 
 // The eight header bytes of a message as one little-endian word.
 template <class M>
-inline constexpr std::uint64_t header_word =
-    static_cast<std::uint64_t>(M::block_length) | static_cast<std::uint64_t>(M::template_id) << 16U |
-    static_cast<std::uint64_t>(M::schema_id) << 32U | static_cast<std::uint64_t>(schema_version) << 48U;
+inline constexpr std::uint64_t header_word = static_cast<std::uint64_t>(M::block_length) |
+                                             static_cast<std::uint64_t>(M::template_id) << 16U |
+                                             static_cast<std::uint64_t>(M::schema_id) << 32U |
+                                             static_cast<std::uint64_t>(schema_version) << 48U;
 
 static_assert(at::trace_id + sizeof(std::uint64_t) == descriptor_bytes);
 static_assert(at::state + sizeof(FrameProgressState) == progress_bytes);
@@ -62,8 +63,8 @@ class DescriptorTemplate {
 
   // An absent value is given as null_u64, null_u32 and no_trace_id.
   // REQUIRES: descriptor_bytes at `to`.
-  void encode(std::byte* to, std::uint64_t seq, std::uint64_t timestamp_ns, std::uint32_t meta_version,
-              std::uint64_t trace_id) const noexcept {
+  void encode(std::byte* to, std::uint64_t seq, std::uint64_t timestamp_ns,
+              std::uint32_t meta_version, std::uint64_t trace_id) const noexcept {
     std::memcpy(to, bytes_.data(), at::seq);
     store(to + at::seq, seq);
     store(to + at::timestamp_ns, timestamp_ns);
@@ -83,7 +84,8 @@ inline bool has_header(const std::byte* from, std::size_t length) noexcept {
 
 // False, with `descriptor` untouched, for anything but a FrameDescriptor of version 1 with all of
 // its bytes. Bytes after it are ignored (MSG-39).
-inline bool decode_descriptor(const std::byte* from, std::size_t length, FrameDescriptor& descriptor) noexcept {
+inline bool decode_descriptor(const std::byte* from, std::size_t length,
+                              FrameDescriptor& descriptor) noexcept {
   if (!has_header<FrameDescriptor>(from, length)) return false;
   descriptor.stream_id = load<std::uint32_t>(from + at::stream_id);
   descriptor.epoch = load<std::uint64_t>(from + at::epoch);
@@ -105,7 +107,8 @@ inline void encode_progress(std::byte* to, const FrameProgress& progress) noexce
 }
 
 // As decode_descriptor. An unlisted state is read as unknown.
-inline bool decode_progress(const std::byte* from, std::size_t length, FrameProgress& progress) noexcept {
+inline bool decode_progress(const std::byte* from, std::size_t length,
+                            FrameProgress& progress) noexcept {
   if (!has_header<FrameProgress>(from, length)) return false;
   progress.stream_id = load<std::uint32_t>(from + at::stream_id);
   progress.epoch = load<std::uint64_t>(from + at::epoch);

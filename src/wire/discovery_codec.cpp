@@ -87,7 +87,8 @@ struct Sbe<discovery::DiscoveryResponse> {
   }
 
   // The order of MSG-152: block, payloadPools, tags, the four strings.
-  static void unpack_result(const char* buffer, Flyweight::Results& from, discovery::DiscoveryResult& to) {
+  static void unpack_result(const char* buffer, Flyweight::Results& from,
+                            discovery::DiscoveryResult& to) {
     to.stream_id = from.streamId();
     to.producer_id = from.producerId();
     to.epoch = from.epoch();
@@ -104,7 +105,8 @@ struct Sbe<discovery::DiscoveryResponse> {
     to.driver_instance_id = from.getDriverInstanceIdAsStringView();
     to.driver_control_channel = from.getDriverControlChannelAsStringView();
   }
-  static void pack_result(const discovery::DiscoveryResult& from, char* buffer, Flyweight::Results& to) {
+  static void pack_result(const discovery::DiscoveryResult& from, char* buffer,
+                          Flyweight::Results& to) {
     to.streamId(from.stream_id).producerId(from.producer_id).epoch(from.epoch);
     to.layoutVersion(from.layout_version).headerNslots(from.header_nslots);
     to.headerSlotBytes(from.header_slot_bytes).maxDims(from.max_dims);

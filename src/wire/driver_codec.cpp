@@ -21,7 +21,8 @@ std::optional<driver::PublishMode> publish_mode_of(std::uint8_t raw) noexcept {
   return listed(mode) ? std::optional(mode) : std::nullopt;
 }
 
-sbe::PublishMode::Value raw_of_publish_mode(const std::optional<driver::PublishMode>& mode) noexcept {
+sbe::PublishMode::Value raw_of_publish_mode(
+    const std::optional<driver::PublishMode>& mode) noexcept {
   return mode ? static_cast<sbe::PublishMode::Value>(*mode) : sbe::PublishMode::NULL_VALUE;
 }
 
@@ -181,7 +182,8 @@ template <>
 struct Sbe<driver::ShmDriverShutdownRequest> {
   using Flyweight = sbe::ShmDriverShutdownRequest;
 
-  static void unpack(Flyweight& from, std::uint64_t var_fields, driver::ShmDriverShutdownRequest& to) {
+  static void unpack(Flyweight& from, std::uint64_t var_fields,
+                     driver::ShmDriverShutdownRequest& to) {
     to.correlation_id = from.correlationId();
     to.reason = static_cast<driver::ShutdownReason>(from.reasonRaw());
     if (var_fields > 0) to.token = from.getTokenAsStringView();

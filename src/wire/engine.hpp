@@ -31,7 +31,9 @@ constexpr Raw raw_of(const std::optional<Raw>& value) noexcept {
 }
 
 // A stream id where 0xFFFFFFFF means 0 (MSG-30).
-constexpr std::uint32_t assigned_stream_of(std::uint32_t raw) noexcept { return raw == null_u32 ? 0 : raw; }
+constexpr std::uint32_t assigned_stream_of(std::uint32_t raw) noexcept {
+  return raw == null_u32 ? 0 : raw;
+}
 
 inline Bytes bytes_of(std::string_view text) {
   const auto* first = reinterpret_cast<const std::byte*>(text.data());
@@ -40,7 +42,9 @@ inline Bytes bytes_of(std::string_view text) {
 inline std::string_view text_of(const Bytes& bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-inline std::uint16_t count_of(std::size_t entries) noexcept { return static_cast<std::uint16_t>(entries); }
+inline std::uint16_t count_of(std::size_t entries) noexcept {
+  return static_cast<std::uint16_t>(entries);
+}
 
 // The payloadPools groups of three messages are the same type only by shape.
 template <class Group>
@@ -81,7 +85,8 @@ Checked<M> try_decode(std::span<const std::byte> bytes, std::size_t* consumed) n
   Checked<M> message;
   try {
     typename Sbe<M>::Flyweight flyweight;
-    flyweight.wrapForDecode(first, message_header_bytes, M::block_length, schema_version, walker.size());
+    flyweight.wrapForDecode(first, message_header_bytes, M::block_length, schema_version,
+                            walker.size());
     Sbe<M>::unpack(flyweight, walker.var_fields(), *message);
     TP_ASSERT(flyweight.sbePosition() == walker.size());
   } catch (const std::bad_alloc&) {
@@ -127,7 +132,7 @@ Checked<std::size_t> try_encode(const M& message, std::span<std::byte> to) noexc
 }  // namespace tensorpool::wire
 
 // Makes the functions of codec.hpp for one message.
-#define TENSORPOOL_WIRE_CODEC(M)                                                                     \
-  template Checked<M> try_decode<M>(std::span<const std::byte>, std::size_t*) noexcept;              \
-  template std::size_t encoded_size<M>(const M&) noexcept;                                           \
+#define TENSORPOOL_WIRE_CODEC(M)                                                        \
+  template Checked<M> try_decode<M>(std::span<const std::byte>, std::size_t*) noexcept; \
+  template std::size_t encoded_size<M>(const M&) noexcept;                              \
   template Checked<std::size_t> try_encode<M>(const M&, std::span<std::byte>) noexcept

@@ -15,7 +15,12 @@ using tensorpool::ClockDomain;
 // How a consumer wants to be served.
 enum class Mode : std::uint8_t { stream = 1, rate_limited = 2 };
 
-enum class FrameProgressState : std::uint8_t { unknown = 0, started = 1, progress = 2, complete = 3 };
+enum class FrameProgressState : std::uint8_t {
+  unknown = 0,
+  started = 1,
+  progress = 2,
+  complete = 3
+};
 
 // Answers to control requests, in schemas 900 and 901. Four bytes on the wire.
 enum class ResponseCode : std::int32_t {
@@ -53,113 +58,148 @@ enum class Status : std::uint8_t { ok = 1, not_found = 2, error = 3 };
 // The protocol's name of a value; empty for a value outside the registry.
 constexpr std::string_view protocol_name(Mode value) noexcept {
   switch (value) {
-    case Mode::stream: return "STREAM";
-    case Mode::rate_limited: return "RATE_LIMITED";
+    case Mode::stream:
+      return "STREAM";
+    case Mode::rate_limited:
+      return "RATE_LIMITED";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(FrameProgressState value) noexcept {
   switch (value) {
-    case FrameProgressState::unknown: return "UNKNOWN";
-    case FrameProgressState::started: return "STARTED";
-    case FrameProgressState::progress: return "PROGRESS";
-    case FrameProgressState::complete: return "COMPLETE";
+    case FrameProgressState::unknown:
+      return "UNKNOWN";
+    case FrameProgressState::started:
+      return "STARTED";
+    case FrameProgressState::progress:
+      return "PROGRESS";
+    case FrameProgressState::complete:
+      return "COMPLETE";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(ResponseCode value) noexcept {
   switch (value) {
-    case ResponseCode::ok: return "OK";
-    case ResponseCode::unsupported: return "UNSUPPORTED";
-    case ResponseCode::invalid_params: return "INVALID_PARAMS";
-    case ResponseCode::rejected: return "REJECTED";
-    case ResponseCode::internal_error: return "INTERNAL_ERROR";
+    case ResponseCode::ok:
+      return "OK";
+    case ResponseCode::unsupported:
+      return "UNSUPPORTED";
+    case ResponseCode::invalid_params:
+      return "INVALID_PARAMS";
+    case ResponseCode::rejected:
+      return "REJECTED";
+    case ResponseCode::internal_error:
+      return "INTERNAL_ERROR";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(ClockDomain value) noexcept {
   switch (value) {
-    case ClockDomain::monotonic: return "MONOTONIC";
-    case ClockDomain::realtime_synced: return "REALTIME_SYNCED";
+    case ClockDomain::monotonic:
+      return "MONOTONIC";
+    case ClockDomain::realtime_synced:
+      return "REALTIME_SYNCED";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(driver::HugepagesPolicy value) noexcept {
   switch (value) {
-    case driver::HugepagesPolicy::unspecified: return "UNSPECIFIED";
-    case driver::HugepagesPolicy::standard: return "STANDARD";
-    case driver::HugepagesPolicy::hugepages: return "HUGEPAGES";
+    case driver::HugepagesPolicy::unspecified:
+      return "UNSPECIFIED";
+    case driver::HugepagesPolicy::standard:
+      return "STANDARD";
+    case driver::HugepagesPolicy::hugepages:
+      return "HUGEPAGES";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(driver::Role value) noexcept {
   switch (value) {
-    case driver::Role::producer: return "PRODUCER";
-    case driver::Role::consumer: return "CONSUMER";
+    case driver::Role::producer:
+      return "PRODUCER";
+    case driver::Role::consumer:
+      return "CONSUMER";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(driver::PublishMode value) noexcept {
   switch (value) {
-    case driver::PublishMode::require_existing: return "REQUIRE_EXISTING";
-    case driver::PublishMode::existing_or_create: return "EXISTING_OR_CREATE";
+    case driver::PublishMode::require_existing:
+      return "REQUIRE_EXISTING";
+    case driver::PublishMode::existing_or_create:
+      return "EXISTING_OR_CREATE";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(driver::LeaseRevokeReason value) noexcept {
   switch (value) {
-    case driver::LeaseRevokeReason::detached: return "DETACHED";
-    case driver::LeaseRevokeReason::expired: return "EXPIRED";
-    case driver::LeaseRevokeReason::revoked: return "REVOKED";
+    case driver::LeaseRevokeReason::detached:
+      return "DETACHED";
+    case driver::LeaseRevokeReason::expired:
+      return "EXPIRED";
+    case driver::LeaseRevokeReason::revoked:
+      return "REVOKED";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(driver::ShutdownReason value) noexcept {
   switch (value) {
-    case driver::ShutdownReason::normal: return "NORMAL";
-    case driver::ShutdownReason::admin: return "ADMIN";
-    case driver::ShutdownReason::error: return "ERROR";
+    case driver::ShutdownReason::normal:
+      return "NORMAL";
+    case driver::ShutdownReason::admin:
+      return "ADMIN";
+    case driver::ShutdownReason::error:
+      return "ERROR";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(merge::TimestampSource value) noexcept {
   switch (value) {
-    case merge::TimestampSource::frame_descriptor: return "FRAME_DESCRIPTOR";
-    case merge::TimestampSource::slot_header: return "SLOT_HEADER";
+    case merge::TimestampSource::frame_descriptor:
+      return "FRAME_DESCRIPTOR";
+    case merge::TimestampSource::slot_header:
+      return "SLOT_HEADER";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(merge::RuleType value) noexcept {
   switch (value) {
-    case merge::RuleType::offset: return "OFFSET";
-    case merge::RuleType::window: return "WINDOW";
+    case merge::RuleType::offset:
+      return "OFFSET";
+    case merge::RuleType::window:
+      return "WINDOW";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(merge::TimeRuleType value) noexcept {
   switch (value) {
-    case merge::TimeRuleType::offset_ns: return "OFFSET_NS";
-    case merge::TimeRuleType::window_ns: return "WINDOW_NS";
+    case merge::TimeRuleType::offset_ns:
+      return "OFFSET_NS";
+    case merge::TimeRuleType::window_ns:
+      return "WINDOW_NS";
   }
   return {};
 }
 
 constexpr std::string_view protocol_name(discovery::Status value) noexcept {
   switch (value) {
-    case discovery::Status::ok: return "OK";
-    case discovery::Status::not_found: return "NOT_FOUND";
-    case discovery::Status::error: return "ERROR";
+    case discovery::Status::ok:
+      return "OK";
+    case discovery::Status::not_found:
+      return "NOT_FOUND";
+    case discovery::Status::error:
+      return "ERROR";
   }
   return {};
 }

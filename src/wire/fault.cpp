@@ -18,7 +18,8 @@ std::string reason(const Fault& fault) {
   const auto found = fault.found;
   const auto expected = fault.expected;
   switch (fault.problem) {
-    case Problem::short_header: return fmt::format("{} bytes are fewer than a header of {}", found, expected);
+    case Problem::short_header:
+      return fmt::format("{} bytes are fewer than a header of {}", found, expected);
     case Problem::other_schema:
       return expected != 0 ? fmt::format("schema id {}, expected {}", found, expected)
                            : fmt::format("schema id {} is not known", found);
@@ -26,29 +27,40 @@ std::string reason(const Fault& fault) {
       return expected != 0 ? fmt::format("template id {}, expected {}", found, expected)
                            : fmt::format("template id {} is not known", found);
     case Problem::memory_only:
-      return fmt::format("template id {} is a memory layout that is never sent as a message", found);
-    case Problem::other_version: return fmt::format("version {}, only {} is supported", found, expected);
+      return fmt::format("template id {} is a memory layout that is never sent as a message",
+                         found);
+    case Problem::other_version:
+      return fmt::format("version {}, only {} is supported", found, expected);
     case Problem::other_block_length:
-    case Problem::other_group_block_length: return fmt::format("block length {}, expected {}", found, expected);
-    case Problem::short_block: return fmt::format("{} bytes left, the block needs {}", found, expected);
+    case Problem::other_group_block_length:
+      return fmt::format("block length {}, expected {}", found, expected);
+    case Problem::short_block:
+      return fmt::format("{} bytes left, the block needs {}", found, expected);
     case Problem::short_group_header:
       return fmt::format("{} bytes left, the group header needs {}", found, expected);
-    case Problem::too_many_entries: return fmt::format("{} entries, at most {} are allowed", found, expected);
+    case Problem::too_many_entries:
+      return fmt::format("{} entries, at most {} are allowed", found, expected);
     case Problem::entries_beyond_end:
       return fmt::format("{} bytes left, the entries need {} at least", found, expected);
     case Problem::short_length_prefix:
       return fmt::format("{} bytes left, the length prefix needs {}", found, expected);
-    case Problem::data_beyond_end: return fmt::format("length {}, but {} bytes are left", expected, found);
-    case Problem::data_too_long: return fmt::format("length {}, at most {} is allowed", found, expected);
+    case Problem::data_beyond_end:
+      return fmt::format("length {}, but {} bytes are left", expected, found);
+    case Problem::data_too_long:
+      return fmt::format("length {}, at most {} is allowed", found, expected);
     case Problem::unlisted_value:
       return fmt::format("{} is not a value of this enum", static_cast<std::int64_t>(found));
-    case Problem::forbidden_byte: return fmt::format("byte {:#04x} is not allowed here", found);
+    case Problem::forbidden_byte:
+      return fmt::format("byte {:#04x} is not allowed here", found);
     case Problem::null_value:
       return fmt::format("{:#x} is the null value of this field; leave it absent", found);
-    case Problem::buffer_too_small: return fmt::format("needs {} bytes, was given {}", expected, found);
+    case Problem::buffer_too_small:
+      return fmt::format("needs {} bytes, was given {}", expected, found);
     case Problem::rule:
-      return fmt::format("{} (found {}, expected {})", fault.rule != nullptr ? fault.rule : "", found, expected);
-    case Problem::out_of_memory: return "no memory for the message";
+      return fmt::format("{} (found {}, expected {})", fault.rule != nullptr ? fault.rule : "",
+                         found, expected);
+    case Problem::out_of_memory:
+      return "no memory for the message";
   }
   return "unknown problem";
 }
@@ -60,17 +72,22 @@ Code Fault::code() const noexcept {
     case Problem::other_schema:
     case Problem::other_template:
     case Problem::memory_only:
-    case Problem::other_version: return Code::unsupported;
-    case Problem::buffer_too_small: return Code::buffer_too_small;
-    case Problem::null_value: return Code::invalid_argument;
-    case Problem::out_of_memory: return Code::limit_exceeded;
+    case Problem::other_version:
+      return Code::unsupported;
+    case Problem::buffer_too_small:
+      return Code::buffer_too_small;
+    case Problem::null_value:
+      return Code::invalid_argument;
+    case Problem::out_of_memory:
+      return Code::limit_exceeded;
     case Problem::unlisted_value:
     case Problem::forbidden_byte:
     case Problem::data_too_long:
     case Problem::too_many_entries:
       // Bytes that were read have an offset; values to be written have none.
       return offset == 0 ? Code::invalid_argument : Code::malformed_message;
-    default: return Code::malformed_message;
+    default:
+      return Code::malformed_message;
   }
 }
 

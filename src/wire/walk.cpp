@@ -12,7 +12,8 @@ std::size_t forbidden_byte(std::string_view text, unsigned char lowest) noexcept
   return std::string_view::npos;
 }
 
-void Walker::refuse(Problem problem, const char* field, std::uint64_t found, std::uint64_t expected) noexcept {
+void Walker::refuse(Problem problem, const char* field, std::uint64_t found,
+                    std::uint64_t expected) noexcept {
   if (failed_) return;
   failed_ = true;
   fault_.problem = problem;
@@ -22,7 +23,8 @@ void Walker::refuse(Problem problem, const char* field, std::uint64_t found, std
   fault_.expected = expected;
 }
 
-bool Walker::header(std::uint16_t schema_id, std::uint16_t template_id, std::uint16_t block_length) noexcept {
+bool Walker::header(std::uint16_t schema_id, std::uint16_t template_id,
+                    std::uint16_t block_length) noexcept {
   const auto header = peek(bytes_);
   if (!header) {
     refuse(Problem::short_header, "message header", bytes_.size(), message_header_bytes);
@@ -135,7 +137,8 @@ void Walker::leave(Place outer) noexcept {
   fault_.entry = outer.entry;
 }
 
-void Validator::refuse(Problem problem, const char* field, std::uint64_t found, std::uint64_t expected) noexcept {
+void Validator::refuse(Problem problem, const char* field, std::uint64_t found,
+                       std::uint64_t expected) noexcept {
   if (failed_) return;
   failed_ = true;
   fault_.problem = problem;

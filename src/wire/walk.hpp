@@ -1,5 +1,5 @@
-// The visitors of fields() that the codecs share: walking untrusted bytes, adding up sizes, checking
-// values before they are written. Private to this layer.
+// The visitors of fields() that the codecs share: walking untrusted bytes, adding up sizes,
+// checking values before they are written. Private to this layer.
 #pragma once
 
 #include <cstddef>
@@ -57,7 +57,8 @@ constexpr bool acceptable(wire_type_t<T> raw) noexcept {
   } else if constexpr (std::is_enum_v<T>) {
     return degrades<T> || listed(static_cast<T>(raw));
   } else if constexpr (std::is_same_v<T, std::optional<driver::PublishMode>>) {
-    return raw == 0 || raw == null_value<wire_type_t<T>> || listed(static_cast<driver::PublishMode>(raw));  // MSG-96
+    return raw == 0 || raw == null_value<wire_type_t<T>> ||
+           listed(static_cast<driver::PublishMode>(raw));  // MSG-96
   } else {
     return true;
   }
@@ -69,31 +70,53 @@ class SmallestSize {
   template <class T>
   static constexpr std::uint64_t of() noexcept {
     SmallestSize sizes;
-    T nothing{};
-    fields(nothing, sizes);
+    Nothing<T> nothing;
+    fields(nothing.fields, sizes);
     return sizes.block_ + sizes.rest_;
   }
   template <class T>
   static constexpr std::uint64_t block_of() noexcept {
     SmallestSize sizes;
-    T nothing{};
-    fields(nothing, sizes);
+    Nothing<T> nothing;
+    fields(nothing.fields, sizes);
     return sizes.block_;
   }
 
   template <class T>
-  constexpr void value(const char*, T&) noexcept { block_ += sizeof(wire_type_t<T>); }
+  constexpr void value(const char*, T&) noexcept {
+    block_ += sizeof(wire_type_t<T>);
+  }
   template <class T>
-  constexpr void sentinel(const char*, T&, T) noexcept { block_ += sizeof(T); }
-  constexpr void assigned_stream(const char*, std::uint32_t&) noexcept { block_ += sizeof(std::uint32_t); }
+  constexpr void sentinel(const char*, T&, T) noexcept {
+    block_ += sizeof(T);
+  }
+  constexpr void assigned_stream(const char*, std::uint32_t&) noexcept {
+    block_ += sizeof(std::uint32_t);
+  }
   constexpr void text(const char*, std::string&) noexcept { rest_ += var_data_prefix_bytes; }
   constexpr void uri(const char*, std::string&) noexcept { rest_ += var_data_prefix_bytes; }
-  constexpr void data(const char*, Bytes&, std::uint64_t) noexcept { rest_ += var_data_prefix_bytes; }
+  constexpr void data(const char*, Bytes&, std::uint64_t) noexcept {
+    rest_ += var_data_prefix_bytes;
+  }
   template <class E>
-  constexpr void group(const char*, std::vector<E>&) noexcept { rest_ += group_header_bytes; }
-  constexpr void tags(const char*, std::vector<std::string>&) noexcept { rest_ += group_header_bytes; }
+  constexpr void group(const char*, std::vector<E>&) noexcept {
+    rest_ += group_header_bytes;
+  }
+  constexpr void tags(const char*, std::vector<std::string>&) noexcept {
+    rest_ += group_header_bytes;
+  }
 
  private:
+  // Only the types of the fields count. Never constructed: clang refuses libstdc++ 12's std::string
+  // in constant expressions.
+  template <class T>
+  union Nothing {
+    constexpr Nothing() noexcept : none{} {}
+    constexpr ~Nothing() {}
+    char none;
+    T fields;
+  };
+
   std::uint64_t block_ = 0;
   std::uint64_t rest_ = 0;
 };
@@ -107,8 +130,8 @@ class Walker {
   // True if the bytes begin with a whole M.
   template <class M>
   bool walk() noexcept {
-    static_assert(M::smallest_size ==
-                  message_header_bytes + M::block_length + trailing_bytes<M>(), "fields() and the table differ");
+    static_assert(M::smallest_size == message_header_bytes + M::block_length + trailing_bytes<M>(),
+                  "fields() and the table differ");
     fault_.message = M::name;
     if (!header(M::schema_id, M::template_id, M::block_length)) return false;
     M shape{};
@@ -126,11 +149,14 @@ class Walker {
     if (failed_) return;
     using Raw = wire_type_t<T>;
     const Raw raw = load<Raw>(bytes_.data() + at_);
-    if (!acceptable<T>(raw)) return refuse(Problem::unlisted_value, name, static_cast<std::uint64_t>(raw), 0);
+    if (!acceptable<T>(raw))
+      return refuse(Problem::unlisted_value, name, static_cast<std::uint64_t>(raw), 0);
     at_ += sizeof(Raw);
   }
   template <class T>
-  void sentinel(const char*, T&, T) noexcept { at_ += sizeof(T); }
+  void sentinel(const char*, T&, T) noexcept {
+    at_ += sizeof(T);
+  }
   void assigned_stream(const char*, std::uint32_t&) noexcept { at_ += sizeof(std::uint32_t); }
   void text(const char* name, std::string&) noexcept { var_data(name, var_data_max_bytes); }
   void data(const char* name, Bytes&, std::uint64_t max) noexcept { var_data(name, max); }
@@ -145,7 +171,8 @@ class Walker {
     E shape{};
     for (std::uint64_t i = 0; i < count && !failed_; ++i) {
       fault_.entry = i;
-      if (left() < E::block_length) return refuse(Problem::short_block, "", left(), E::block_length);
+      if (left() < E::block_length)
+        return refuse(Problem::short_block, "", left(), E::block_length);
       fields(shape, *this);
     }
     leave(outer);
@@ -164,12 +191,15 @@ class Walker {
   }
 
   std::uint64_t left() const noexcept { return bytes_.size() - at_; }
-  bool header(std::uint16_t schema_id, std::uint16_t template_id, std::uint16_t block_length) noexcept;
+  bool header(std::uint16_t schema_id, std::uint16_t template_id,
+              std::uint16_t block_length) noexcept;
   // The number of entries; 0 after a refusal.
-  std::uint64_t group_header(const char* name, std::uint16_t block_length, std::uint64_t smallest_entry) noexcept;
+  std::uint64_t group_header(const char* name, std::uint16_t block_length,
+                             std::uint64_t smallest_entry) noexcept;
   // The length of the field that was walked over; 0 after a refusal and for an omitted field.
   std::uint64_t var_data(const char* name, std::uint64_t max) noexcept;
-  void refuse(Problem problem, const char* field, std::uint64_t found, std::uint64_t expected) noexcept;
+  void refuse(Problem problem, const char* field, std::uint64_t found,
+              std::uint64_t expected) noexcept;
   Place enter(const char* group) noexcept;
   void leave(Place outer) noexcept;
 
@@ -187,13 +217,25 @@ class Sizer {
   std::uint64_t size() const noexcept { return size_; }
 
   template <class T>
-  void value(const char*, const T&) noexcept { size_ += sizeof(wire_type_t<T>); }
+  void value(const char*, const T&) noexcept {
+    size_ += sizeof(wire_type_t<T>);
+  }
   template <class T>
-  void sentinel(const char*, const T&, T) noexcept { size_ += sizeof(T); }
-  void assigned_stream(const char*, const std::uint32_t&) noexcept { size_ += sizeof(std::uint32_t); }
-  void text(const char*, const std::string& x) noexcept { size_ += var_data_prefix_bytes + x.size(); }
-  void uri(const char*, const std::string& x) noexcept { size_ += var_data_prefix_bytes + x.size(); }
-  void data(const char*, const Bytes& x, std::uint64_t) noexcept { size_ += var_data_prefix_bytes + x.size(); }
+  void sentinel(const char*, const T&, T) noexcept {
+    size_ += sizeof(T);
+  }
+  void assigned_stream(const char*, const std::uint32_t&) noexcept {
+    size_ += sizeof(std::uint32_t);
+  }
+  void text(const char*, const std::string& x) noexcept {
+    size_ += var_data_prefix_bytes + x.size();
+  }
+  void uri(const char*, const std::string& x) noexcept {
+    size_ += var_data_prefix_bytes + x.size();
+  }
+  void data(const char*, const Bytes& x, std::uint64_t) noexcept {
+    size_ += var_data_prefix_bytes + x.size();
+  }
   template <class E>
   void group(const char*, const std::vector<E>& entries) noexcept {
     size_ += group_header_bytes;
@@ -260,11 +302,13 @@ class Validator {
   void present(const char* name, T x) noexcept {
     using Raw = wire_type_t<T>;
     const auto raw = static_cast<Raw>(x);
-    if (raw == null_value<Raw>) return refuse(Problem::null_value, name, static_cast<std::uint64_t>(raw), 0);
+    if (raw == null_value<Raw>)
+      return refuse(Problem::null_value, name, static_cast<std::uint64_t>(raw), 0);
     value(name, x);
   }
   void characters(const char* name, const std::string& x, unsigned char lowest) noexcept;
-  void refuse(Problem problem, const char* field, std::uint64_t found, std::uint64_t expected) noexcept;
+  void refuse(Problem problem, const char* field, std::uint64_t found,
+              std::uint64_t expected) noexcept;
 
   bool failed_ = false;
   Fault fault_{};

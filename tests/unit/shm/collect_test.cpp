@@ -32,7 +32,8 @@ class CollectTest : public testing::Test {
   }
 
   // An epoch whose creator is `pid`, last active at `activity`.
-  CreatedStream make(std::uint64_t epoch, std::uint64_t activity = now_ns, std::uint64_t pid = dead_pid) {
+  CreatedStream make(std::uint64_t epoch, std::uint64_t activity = now_ns,
+                     std::uint64_t pid = dead_pid) {
     file_system_.pid = pid;
     auto created = create_stream(file_system_, options_in(dir_), small_layout(epoch), activity);
     EXPECT_TRUE(created.has_value()) << test::text_of(created);
@@ -60,7 +61,9 @@ class CollectTest : public testing::Test {
   }
 
   std::string stream_dir() { return dir_ / (user_directory_name(file_system_) + "/default/10000"); }
-  bool exists(std::uint64_t epoch) { return fs::exists(stream_dir() + "/" + std::to_string(epoch)); }
+  bool exists(std::uint64_t epoch) {
+    return fs::exists(stream_dir() + "/" + std::to_string(epoch));
+  }
 
   using Epochs = std::vector<std::uint64_t>;
 

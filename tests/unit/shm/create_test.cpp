@@ -34,7 +34,8 @@ std::uint32_t mode_of(const std::string& path) {
 std::string path_of(const std::string& uri) { return parse_uri(uri)->path; }
 
 // The creator itself, as another process would meet it.
-Result<MappedStream> map_created(base::FileSystem& file_system, const TempDir& dir, const CreatedStream& created) {
+Result<MappedStream> map_created(base::FileSystem& file_system, const TempDir& dir,
+                                 const CreatedStream& created) {
   return map_stream(file_system, test::policy_for(file_system, dir.path()), created.regions);
 }
 
@@ -49,7 +50,8 @@ TEST(Create, files_lie_in_the_canonical_layout) {
   EXPECT_EQ(created->directory, epoch_dir);
   EXPECT_EQ(created->regions.header_uri, "shm:file?path=" + epoch_dir + "/header.ring");
   EXPECT_EQ(created->regions.pool_uris,
-            (std::vector<std::string>{"shm:file?path=" + epoch_dir + "/1.pool", "shm:file?path=" + epoch_dir + "/2.pool"}));
+            (std::vector<std::string>{"shm:file?path=" + epoch_dir + "/1.pool",
+                                      "shm:file?path=" + epoch_dir + "/2.pool"}));
   EXPECT_EQ(fs::file_size(epoch_dir + "/header.ring"), 64U + 4U * 256U);
   EXPECT_EQ(fs::file_size(epoch_dir + "/1.pool"), 64U + 4U * 4096U);
   EXPECT_EQ(fs::file_size(epoch_dir + "/2.pool"), 64U + 4U * 64U);
@@ -99,7 +101,8 @@ TEST(Create, every_slot_of_a_new_ring_is_uncommitted) {
   base::PosixFileSystem file_system;
   auto created = create_stream(file_system, options_in(dir), small_layout(), now_ns);
   TP_ASSERT_OK(created);
-  for (std::uint32_t i = 0; i < 4; ++i) EXPECT_FALSE(is_committed(load_commit_acquire(created->mapped.slot(i))));
+  for (std::uint32_t i = 0; i < 4; ++i)
+    EXPECT_FALSE(is_committed(load_commit_acquire(created->mapped.slot(i))));
 }
 
 // Proves: SHM-69
@@ -108,11 +111,24 @@ TEST(Create, the_order_is_files_space_pages_superblocks_sync) {
   FaultyFileSystem file_system;
   const auto created = create_stream(file_system, options_in(dir), small_layout(), now_ns);
   TP_ASSERT_OK(created);
-  const std::vector<std::string> expected = {
-      "create header.ring", "length 1088",  "create 1.pool", "length 16448",   "create 2.pool",
-      "length 320",         "reserve 1088", "reserve 16448", "reserve 320",    "map",
-      "map",                "map",          "prefault 1088", "prefault 16448", "prefault 320",
-      "sync",               "sync",         "sync"};
+  const std::vector<std::string> expected = {"create header.ring",
+                                             "length 1088",
+                                             "create 1.pool",
+                                             "length 16448",
+                                             "create 2.pool",
+                                             "length 320",
+                                             "reserve 1088",
+                                             "reserve 16448",
+                                             "reserve 320",
+                                             "map",
+                                             "map",
+                                             "map",
+                                             "prefault 1088",
+                                             "prefault 16448",
+                                             "prefault 320",
+                                             "sync",
+                                             "sync",
+                                             "sync"};
   EXPECT_EQ(file_system.log, expected);
 }
 
@@ -125,7 +141,8 @@ TEST(Create, nothing_can_be_mapped_before_the_last_step) {
   description.layout = small_layout(77);
   const std::string epoch_dir = dir / (user_directory_name(file_system) + "/default/10000/77/");
   description.header_uri = "shm:file?path=" + epoch_dir + "header.ring";
-  description.pool_uris = {"shm:file?path=" + epoch_dir + "1.pool", "shm:file?path=" + epoch_dir + "2.pool"};
+  description.pool_uris = {"shm:file?path=" + epoch_dir + "1.pool",
+                           "shm:file?path=" + epoch_dir + "2.pool"};
   const MapPolicy policy = test::policy_for(file_system, dir.path());
   int steps = 0;
   int synced_when_mappable = -1;
@@ -174,9 +191,10 @@ TEST(Create, files_have_exactly_the_mode_whatever_the_umask) {
   for (const std::uint32_t mode : {0660U, 0600U, 0640U}) {
     for (const mode_t mask : {mode_t{0}, mode_t{0777}}) {
       const mode_t before = ::umask(mask);
-      const auto created = create_stream(file_system,
-                                         {.base_dir = dir.path(), .namespace_ = "m" + std::to_string(mode), .file_mode = mode},
-                                         small_layout(), now_ns);
+      const auto created = create_stream(
+          file_system,
+          {.base_dir = dir.path(), .namespace_ = "m" + std::to_string(mode), .file_mode = mode},
+          small_layout(), now_ns);
       ::umask(before);
       TP_ASSERT_OK(created);
       EXPECT_EQ(mode_of(path_of(created->regions.header_uri)), mode);
@@ -199,7 +217,8 @@ TEST(Create, bad_file_modes_are_refused) {
   CreateOptions options = options_in(dir);
   for (const std::uint32_t mode : {0U, 0400U, 0200U, 0664U, 0661U, 01660U, 0777U}) {
     options.file_mode = mode;
-    TP_EXPECT_CODE(create_stream(file_system, options, small_layout(), now_ns), Code::invalid_argument);
+    TP_EXPECT_CODE(create_stream(file_system, options, small_layout(), now_ns),
+                   Code::invalid_argument);
   }
   EXPECT_TRUE(dir.empty());
 }
@@ -225,10 +244,11 @@ TEST(Create, namespace_is_configured_and_checked) {
   const TempDir dir;
   base::PosixFileSystem file_system;
   CreateOptions options = options_in(dir);
-  for (const std::string& bad : {std::string(), std::string(".."), std::string("a/b"), std::string("a.b"),
-                                 std::string("a b"), std::string(256, 'a')}) {
+  for (const std::string& bad : {std::string(), std::string(".."), std::string("a/b"),
+                                 std::string("a.b"), std::string("a b"), std::string(256, 'a')}) {
     options.namespace_ = bad;
-    TP_EXPECT_CODE(create_stream(file_system, options, small_layout(), now_ns), Code::invalid_argument);
+    TP_EXPECT_CODE(create_stream(file_system, options, small_layout(), now_ns),
+                   Code::invalid_argument);
   }
   options.namespace_ = "trial-7";
   const auto created = create_stream(file_system, options, small_layout(), now_ns);
@@ -241,15 +261,19 @@ TEST(Create, bad_layouts_are_refused_before_anything_is_made) {
   base::PosixFileSystem file_system;
   StreamLayout layout = small_layout();
   layout.nslots = 3;
-  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), layout, now_ns), Code::invalid_argument);
+  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), layout, now_ns),
+                 Code::invalid_argument);
   layout = small_layout();
   layout.pools[0].pool_id = 0;  // that of the header ring
-  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), layout, now_ns), Code::invalid_argument);
+  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), layout, now_ns),
+                 Code::invalid_argument);
   layout = small_layout();
   layout.nslots = 1U << 25U;
   TP_EXPECT_CODE(create_stream(file_system, options_in(dir), layout, now_ns), Code::limit_exceeded);
-  TP_EXPECT_CODE(create_stream(file_system, {.base_dir = "relative"}, small_layout(), now_ns), Code::invalid_argument);
-  TP_EXPECT_CODE(create_stream(file_system, {.base_dir = dir / "missing"}, small_layout(), now_ns), Code::system_error);
+  TP_EXPECT_CODE(create_stream(file_system, {.base_dir = "relative"}, small_layout(), now_ns),
+                 Code::invalid_argument);
+  TP_EXPECT_CODE(create_stream(file_system, {.base_dir = dir / "missing"}, small_layout(), now_ns),
+                 Code::system_error);
   EXPECT_TRUE(dir.empty());
 }
 
@@ -323,8 +347,8 @@ TEST(Epoch, only_plain_decimal_names_are_epochs) {
   EXPECT_EQ(epoch_from_name("77"), 77U);
   EXPECT_EQ(epoch_from_name("0"), 0U);
   EXPECT_EQ(epoch_from_name("18446744073709551614"), 18446744073709551614U);
-  for (const char* bad : {"", "077", "18446744073709551615", "18446744073709551616", "99999999999999999999999", "-1",
-                          "+1", " 1", "1 ", "1x", "0x1", "a"}) {
+  for (const char* bad : {"", "077", "18446744073709551615", "18446744073709551616",
+                          "99999999999999999999999", "-1", "+1", " 1", "1 ", "1x", "0x1", "a"}) {
     EXPECT_EQ(epoch_from_name(bad), std::nullopt) << bad;
   }
 }
@@ -345,8 +369,9 @@ TEST(Epoch, names_that_are_no_epochs_are_ignored_on_disk) {
 // Every call that can fail, one after the other: the error comes out, and nothing stays behind.
 TEST(CreateFails, whatever_fails_nothing_is_left) {
   int failures = 0;
-  for (const Op op : {Op::open_root, Op::open, Op::status, Op::info, Op::make_directory, Op::list, Op::set_length,
-                      Op::reserve, Op::set_mode, Op::sync, Op::map, Op::prefault, Op::lock, Op::canonical}) {
+  for (const Op op :
+       {Op::open_root, Op::open, Op::status, Op::info, Op::make_directory, Op::list, Op::set_length,
+        Op::reserve, Op::set_mode, Op::sync, Op::map, Op::prefault, Op::lock, Op::canonical}) {
     for (int nth = 0;; ++nth) {
       const TempDir dir;
       FaultyFileSystem file_system;
@@ -397,7 +422,8 @@ TEST(CreateFails, directories_of_others_stay) {
   TP_ASSERT_OK(first);
   FaultyFileSystem file_system;
   file_system.fail_at(Op::sync, 0, Error::system("injected", EIO, "a fault of this test"));
-  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), small_layout(), now_ns), Code::system_error);
+  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), small_layout(), now_ns),
+                 Code::system_error);
   TP_ASSERT_OK(map_created(plain, dir, *first));
 }
 
@@ -445,10 +471,13 @@ class TinyMount {
 TEST(CreateFails, a_really_full_file_system_never_raises_sigbus) {
   const TempDir dir;
   const TinyMount mount(dir.path(), "size=1m");
-  if (!mount.mounted()) GTEST_SKIP() << "mounting a tmpfs is not allowed here: " << std::strerror(errno);
+  if (!mount.mounted())
+    GTEST_SKIP() << "mounting a tmpfs is not allowed here: " << std::strerror(errno);
   FaultyFileSystem file_system;
   // Without the first look at the free space, so that reserving itself meets the end.
-  file_system.change_info = [](base::FileSystemInfo& info) { info.available_bytes = ~std::uint64_t{0}; };
+  file_system.change_info = [](base::FileSystemInfo& info) {
+    info.available_bytes = ~std::uint64_t{0};
+  };
   StreamLayout layout = small_layout();
   layout.pools = {{1, 128U << 10U}, {2, 256U << 10U}};  // 512 KiB and 1 MiB
   TP_EXPECT_CODE(create_stream(file_system, options_in(dir), layout, now_ns), Code::no_space);
@@ -464,7 +493,8 @@ TEST(CreateFails, a_really_full_file_system_never_raises_sigbus) {
   hog.write(megabyte.data(), static_cast<std::streamsize>(megabyte.size()));
   hog.flush();
   EXPECT_FALSE(hog.good());
-  for (std::uint32_t i = 0; i < 4; ++i) std::memset(created->mapped.payload(0, i), 0xAB, 64U << 10U);
+  for (std::uint32_t i = 0; i < 4; ++i)
+    std::memset(created->mapped.payload(0, i), 0xAB, 64U << 10U);
 }
 
 // Proves: SHM-113
@@ -487,7 +517,8 @@ TEST(CreateSafely, a_link_in_the_way_is_not_followed) {
   const TempDir elsewhere;
   base::PosixFileSystem file_system;
   fs::create_directory_symlink(elsewhere.path(), dir / user_directory_name(file_system));
-  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), small_layout(), now_ns), Code::path_rejected);
+  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), small_layout(), now_ns),
+                 Code::path_rejected);
   EXPECT_TRUE(elsewhere.empty());
 }
 
@@ -497,7 +528,8 @@ TEST(CreateSafely, a_directory_of_another_user_is_not_used) {
   const std::string taken = dir / user_directory_name(file_system);
   fs::create_directory(taken);
   if (::chown(taken.c_str(), 54321, 54321) != 0) GTEST_SKIP() << "chown is not allowed here";
-  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), small_layout(), now_ns), Code::path_rejected);
+  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), small_layout(), now_ns),
+                 Code::path_rejected);
   EXPECT_TRUE(fs::is_empty(taken));
 }
 
@@ -516,7 +548,8 @@ TEST(CreateHugepages, are_refused_where_there_are_none) {
   base::PosixFileSystem file_system;
   CreateOptions options = options_in(dir);
   options.require_hugepages = true;
-  TP_EXPECT_CODE(create_stream(file_system, options, small_layout(), now_ns), Code::hugepages_required);
+  TP_EXPECT_CODE(create_stream(file_system, options, small_layout(), now_ns),
+                 Code::hugepages_required);
   EXPECT_TRUE(dir.empty());
 }
 

@@ -33,9 +33,7 @@ enum class Op {
 // be changed by the std::functions. Keeps the order of calls in `log`.
 class FaultyFileSystem final : public base::FileSystem {
  public:
-  void fail_at(Op op, int nth, Error error) {
-    fault_ = Fault{op, nth, std::move(error)};
-  }
+  void fail_at(Op op, int nth, Error error) { fault_ = Fault{op, nth, std::move(error)}; }
 
   std::map<Op, int> calls;
   std::vector<std::string> log;
@@ -55,13 +53,15 @@ class FaultyFileSystem final : public base::FileSystem {
     auto file = posix_.open_root();
     return adopt(std::move(file));
   }
-  Result<base::File> open(const base::File& directory, const std::string& name, base::OpenMode mode) override {
+  Result<base::File> open(const base::File& directory, const std::string& name,
+                          base::OpenMode mode) override {
     if (before_open) before_open();
     if (auto f = next(Op::open)) return fail(*f);
     if (mode == base::OpenMode::create_exclusive) log.push_back("create " + name);
     return adopt(posix_.open(directory, name, mode));
   }
-  Result<std::optional<base::FileStatus>> status_at(const base::File& directory, const std::string& name) override {
+  Result<std::optional<base::FileStatus>> status_at(const base::File& directory,
+                                                    const std::string& name) override {
     if (auto f = next(Op::status_at)) return fail(*f);
     auto result = posix_.status_at(directory, name);
     if (result && *result && change_status_at) change_status_at(**result);
@@ -79,7 +79,8 @@ class FaultyFileSystem final : public base::FileSystem {
     if (result && change_info) change_info(*result);
     return result;
   }
-  Result<bool> make_directory(const base::File& directory, const std::string& name, std::uint32_t mode) override {
+  Result<bool> make_directory(const base::File& directory, const std::string& name,
+                              std::uint32_t mode) override {
     if (auto f = next(Op::make_directory)) return fail(*f);
     return posix_.make_directory(directory, name, mode);
   }
@@ -114,11 +115,13 @@ class FaultyFileSystem final : public base::FileSystem {
     log.push_back("sync");
     return posix_.sync(file);
   }
-  Result<std::size_t> read_at(const base::File& file, std::uint64_t offset, std::span<std::byte> out) override {
+  Result<std::size_t> read_at(const base::File& file, std::uint64_t offset,
+                              std::span<std::byte> out) override {
     return posix_.read_at(file, offset, out);
   }
   Result<bool> try_lock(const base::File& file) override { return posix_.try_lock(file); }
-  Result<std::byte*> map(const base::File& file, std::uint64_t bytes, base::Access access) override {
+  Result<std::byte*> map(const base::File& file, std::uint64_t bytes,
+                         base::Access access) override {
     if (auto f = next(Op::map)) return fail(*f);
     log.push_back("map");
     auto result = posix_.map(file, bytes, access);
@@ -146,10 +149,14 @@ class FaultyFileSystem final : public base::FileSystem {
     return posix_.canonical(path);
   }
   std::vector<std::string> canonical_paths;
-  std::string effective_user_name() override { return user_name ? *user_name : posix_.effective_user_name(); }
+  std::string effective_user_name() override {
+    return user_name ? *user_name : posix_.effective_user_name();
+  }
   std::uint32_t effective_user_id() noexcept override { return posix_.effective_user_id(); }
   std::uint64_t process_id() noexcept override { return pid ? *pid : posix_.process_id(); }
-  bool process_alive(std::uint64_t id) noexcept override { return alive ? alive(id) : posix_.process_alive(id); }
+  bool process_alive(std::uint64_t id) noexcept override {
+    return alive ? alive(id) : posix_.process_alive(id);
+  }
   void close(int id) noexcept override {
     --open_files;
     posix_.close(id);

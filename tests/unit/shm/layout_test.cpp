@@ -49,7 +49,9 @@ Superblock pool_value() {
 void expect_both_ways(std::string_view hex, const Superblock& value) {
   const std::vector<std::byte> bytes = from_hex(hex);
   ASSERT_EQ(bytes.size(), superblock_bytes);
-  EXPECT_EQ(decode_superblock(std::span<const std::byte, superblock_bytes>(bytes.data(), superblock_bytes)), value);
+  EXPECT_EQ(decode_superblock(
+                std::span<const std::byte, superblock_bytes>(bytes.data(), superblock_bytes)),
+            value);
   std::array<std::byte, superblock_bytes> encoded;
   encoded.fill(std::byte{0xEE});
   encode(value, encoded);
@@ -62,7 +64,9 @@ TEST(Superblock, header_ring_example_in_both_directions) {
 }
 
 // Proves: SHM-1, SHM-23, SHM-24
-TEST(Superblock, payload_pool_example_in_both_directions) { expect_both_ways(pool_example, pool_value()); }
+TEST(Superblock, payload_pool_example_in_both_directions) {
+  expect_both_ways(pool_example, pool_value());
+}
 
 // Proves: SHM-1, SHM-3
 TEST(Superblock, every_byte_belongs_to_exactly_one_field) {
@@ -96,9 +100,10 @@ TEST(Registries, have_the_numbers_of_the_reference) {
     int number;
     std::size_t bytes;
   };
-  const Row rows[] = {{DType::unknown, 0, 0}, {DType::u8, 1, 1},    {DType::i8, 2, 1},       {DType::u16, 3, 2},
-                      {DType::i16, 4, 2},     {DType::u32, 5, 4},   {DType::i32, 6, 4},      {DType::u64, 7, 8},
-                      {DType::i64, 8, 8},     {DType::f32, 9, 4},   {DType::f64, 10, 8},     {DType::boolean, 11, 1},
+  const Row rows[] = {{DType::unknown, 0, 0}, {DType::u8, 1, 1},   {DType::i8, 2, 1},
+                      {DType::u16, 3, 2},     {DType::i16, 4, 2},  {DType::u32, 5, 4},
+                      {DType::i32, 6, 4},     {DType::u64, 7, 8},  {DType::i64, 8, 8},
+                      {DType::f32, 9, 4},     {DType::f64, 10, 8}, {DType::boolean, 11, 1},
                       {DType::bytes, 13, 1},  {DType::bit, 14, 1}};
   for (const Row& row : rows) {
     EXPECT_EQ(static_cast<int>(row.dtype), row.number);
@@ -148,10 +153,14 @@ TEST(Sizes, that_do_not_fit_the_host_are_refused) {
 
 // Proves: SHM-8, SHM-11
 TEST(Sizes, slots_are_powers_of_two_and_strides_multiples_of_64) {
-  for (const std::uint32_t good : {1U, 2U, 4U, 64U, 1U << 31U}) EXPECT_TRUE(valid_nslots(good)) << good;
-  for (const std::uint32_t bad : {0U, 3U, 6U, 63U, 65U, 0xFFFFFFFFU}) EXPECT_FALSE(valid_nslots(bad)) << bad;
-  for (const std::uint32_t good : {64U, 128U, 192U, 4096U, 0xFFFFFFC0U}) EXPECT_TRUE(valid_stride(good)) << good;
-  for (const std::uint32_t bad : {0U, 1U, 32U, 63U, 65U, 100U, 4097U}) EXPECT_FALSE(valid_stride(bad)) << bad;
+  for (const std::uint32_t good : {1U, 2U, 4U, 64U, 1U << 31U})
+    EXPECT_TRUE(valid_nslots(good)) << good;
+  for (const std::uint32_t bad : {0U, 3U, 6U, 63U, 65U, 0xFFFFFFFFU})
+    EXPECT_FALSE(valid_nslots(bad)) << bad;
+  for (const std::uint32_t good : {64U, 128U, 192U, 4096U, 0xFFFFFFC0U})
+    EXPECT_TRUE(valid_stride(good)) << good;
+  for (const std::uint32_t bad : {0U, 1U, 32U, 63U, 65U, 100U, 4097U})
+    EXPECT_FALSE(valid_stride(bad)) << bad;
 }
 
 // Proves: SHM-164, SHM-167

@@ -25,8 +25,12 @@ class Ring {
         pool_((*pool_bytes(nslots, stride_bytes) + 7) / 8) {}
 
   SlotRef slot(std::uint64_t seq) { return SlotRef::at(bytes(header_), index(seq)); }
-  std::byte* payload(std::uint64_t seq) { return bytes(pool_) + payload_slot_offset(index(seq), stride_); }
-  std::uint32_t index(std::uint64_t seq) const { return static_cast<std::uint32_t>(seq & (nslots_ - 1)); }
+  std::byte* payload(std::uint64_t seq) {
+    return bytes(pool_) + payload_slot_offset(index(seq), stride_);
+  }
+  std::uint32_t index(std::uint64_t seq) const {
+    return static_cast<std::uint32_t>(seq & (nslots_ - 1));
+  }
   std::uint32_t nslots() const { return nslots_; }
 
  private:
@@ -63,7 +67,8 @@ void write_frame(Ring& ring, std::uint64_t seq, std::vector<std::uint64_t>& scra
   mark_in_progress(ring.slot(seq), seq);
   for (std::size_t i = 0; i < scratch.size(); ++i) scratch[i] = payload_word(seq, i);
   const auto bytes = static_cast<std::uint32_t>(scratch.size() * 8);
-  store_payload(ring.payload(seq), static_cast<const std::byte*>(static_cast<const void*>(scratch.data())), bytes);
+  store_payload(ring.payload(seq),
+                static_cast<const std::byte*>(static_cast<const void*>(scratch.data())), bytes);
   HeaderImage image;
   build(image, fields_of(seq, ring.index(seq), bytes));
   store_header(ring.slot(seq), image);
@@ -77,12 +82,16 @@ enum class Read { accepted, not_committed, overwritten, torn };
 Read read_frame(Ring& ring, std::uint64_t seq, std::vector<std::uint64_t>& scratch) {
   const ConstSlotRef slot = ring.slot(seq);
   const std::uint64_t first = load_commit_acquire(slot);
-  if (first != committed_word(seq)) return is_committed(first) ? Read::overwritten : Read::not_committed;
+  if (first != committed_word(seq))
+    return is_committed(first) ? Read::overwritten : Read::not_committed;
   HeaderImage image;
   copy_header(slot, image);
-  load_payload(static_cast<std::byte*>(static_cast<void*>(scratch.data())), ring.payload(seq), scratch.size() * 8);
+  load_payload(static_cast<std::byte*>(static_cast<void*>(scratch.data())), ring.payload(seq),
+               scratch.size() * 8);
   if (!still(slot, first)) return Read::overwritten;
-  if (!(parse(image) == fields_of(seq, ring.index(seq), static_cast<std::uint32_t>(scratch.size() * 8)))) return Read::torn;
+  if (!(parse(image) ==
+        fields_of(seq, ring.index(seq), static_cast<std::uint32_t>(scratch.size() * 8))))
+    return Read::torn;
   for (std::size_t i = 0; i < scratch.size(); ++i) {
     if (scratch[i] != payload_word(seq, i)) return Read::torn;
   }
@@ -97,10 +106,18 @@ struct Tally {
 
   void count(Read read) {
     switch (read) {
-      case Read::accepted: ++accepted; break;
-      case Read::not_committed: ++not_committed; break;
-      case Read::overwritten: ++overwritten; break;
-      case Read::torn: ++torn; break;
+      case Read::accepted:
+        ++accepted;
+        break;
+      case Read::not_committed:
+        ++not_committed;
+        break;
+      case Read::overwritten:
+        ++overwritten;
+        break;
+      case Read::torn:
+        ++torn;
+        break;
     }
   }
 };
@@ -176,7 +193,8 @@ TEST_F(SeqlockSteps, a_mark_makes_the_slot_unreadable_at_once) {
 
 // Proves: SHM-182, SHM-183, SHM-217
 TEST_F(SeqlockSteps, a_fresh_ring_holds_no_frame) {
-  for (std::uint64_t seq = 0; seq < 4; ++seq) EXPECT_EQ(read_frame(ring_, seq, scratch_), Read::not_committed);
+  for (std::uint64_t seq = 0; seq < 4; ++seq)
+    EXPECT_EQ(read_frame(ring_, seq, scratch_), Read::not_committed);
 }
 
 // Proves: SHM-168, SHM-171, SHM-173, SHM-220
@@ -245,14 +263,15 @@ TEST_F(SeqlockSteps, payloads_of_any_length_are_copied_exactly) {
     store_payload(ring.payload(0), source.data(), bytes);
     std::array<std::byte, 64> target{};
     load_payload(target.data(), ring.payload(0), bytes);
-    for (std::size_t i = 0; i < target.size(); ++i) EXPECT_EQ(target[i], i < bytes ? source[i] : std::byte{0}) << bytes;
+    for (std::size_t i = 0; i < target.size(); ++i)
+      EXPECT_EQ(target[i], i < bytes ? source[i] : std::byte{0}) << bytes;
   }
 }
 
 // Both formulations store the same bytes.
 // Proves: SHM-230
 TEST(Recipe, with_and_without_fences_leaves_the_same_bytes) {
-  using Fenced = Recipe<HostMemory, FencedOrders>;
+  using Fenced [[maybe_unused]] = Recipe<HostMemory, FencedOrders>;
   using FenceFree = Recipe<HostMemory, FenceFreeOrders>;
   alignas(64) std::array<std::uint64_t, header_words> one{};
   alignas(64) std::array<std::uint64_t, header_words> other{};

@@ -92,10 +92,10 @@ std::string text_of(const Result<T>& result) {
 }  // namespace tensorpool::shm::test
 
 // The result is an error with this code.
-#define TP_EXPECT_CODE(result, expected)                                        \
-  do {                                                                          \
-    const auto& tp_result = (result);                                           \
-    ASSERT_FALSE(tp_result.has_value());                                        \
+#define TP_EXPECT_CODE(result, expected)                                            \
+  do {                                                                              \
+    const auto& tp_result = (result);                                               \
+    ASSERT_FALSE(tp_result.has_value());                                            \
     EXPECT_EQ(tp_result.error().code(), (expected)) << tp_result.error().message(); \
   } while (false)
 

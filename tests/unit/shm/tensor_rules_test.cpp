@@ -66,16 +66,23 @@ TEST(Validate, place_of_the_payload_is_checked) {
   EXPECT_EQ(fault_of([](SlotFields& f) { f.pool_id = 0; }), SlotFault::unknown_pool);
   EXPECT_EQ(fault_of([](SlotFields& f) { f.values_len_bytes = 4096; }), SlotFault::none);
   EXPECT_EQ(fault_of([](SlotFields& f) { f.values_len_bytes = 4097; }), SlotFault::too_long);
-  EXPECT_EQ(fault_of([](SlotFields& f) { f.pool_id = 2; f.values_len_bytes = 65; }), SlotFault::too_long);
+  EXPECT_EQ(fault_of([](SlotFields& f) {
+              f.pool_id = 2;
+              f.values_len_bytes = 65;
+            }),
+            SlotFault::too_long);
 }
 
 // Proves: SHM-51, SHM-52
 TEST(Validate, values_outside_the_registries_are_dropped) {
   for (const int bad : {0, 12, 15, -1, 0x7FFF}) {
-    EXPECT_EQ(fault_of([&](SlotFields& f) { f.dtype = static_cast<DType>(bad); }), SlotFault::dtype) << bad;
+    EXPECT_EQ(fault_of([&](SlotFields& f) { f.dtype = static_cast<DType>(bad); }), SlotFault::dtype)
+        << bad;
   }
   for (const int bad : {0, 3, -1}) {
-    EXPECT_EQ(fault_of([&](SlotFields& f) { f.order = static_cast<MajorOrder>(bad); }), SlotFault::major_order) << bad;
+    EXPECT_EQ(fault_of([&](SlotFields& f) { f.order = static_cast<MajorOrder>(bad); }),
+              SlotFault::major_order)
+        << bad;
   }
   for (const int bad : {3, 255}) {
     EXPECT_EQ(fault_of([&](SlotFields& f) { f.progress_unit = static_cast<ProgressUnit>(bad); }),
@@ -107,8 +114,16 @@ TEST(Validate, negative_dims_and_strides_are_dropped_where_they_count) {
 // Proves: SHM-192, SHM-193, SHM-194
 TEST(Validate, empty_frames_are_frames_and_their_slot_is_checked) {
   EXPECT_EQ(fault_of([](SlotFields& f) { f.values_len_bytes = 0; }), SlotFault::none);
-  EXPECT_EQ(fault_of([](SlotFields& f) { f.values_len_bytes = 0; f.payload_slot = 4; }), SlotFault::payload_slot);
-  EXPECT_EQ(fault_of([](SlotFields& f) { f.values_len_bytes = 0; f.ndims = 0; }), SlotFault::ndims);
+  EXPECT_EQ(fault_of([](SlotFields& f) {
+              f.values_len_bytes = 0;
+              f.payload_slot = 4;
+            }),
+            SlotFault::payload_slot);
+  EXPECT_EQ(fault_of([](SlotFields& f) {
+              f.values_len_bytes = 0;
+              f.ndims = 0;
+            }),
+            SlotFault::ndims);
 }
 
 struct Case {
@@ -178,26 +193,32 @@ TEST(Strides, a_dimension_of_zero_counts_as_one_and_makes_the_tensor_empty) {
   expect_resolved({DType::u16, row, {0, 6}, {}, none, {12, 2}, 0}, __LINE__);
   expect_resolved({DType::u16, row, {2, 0, 3}, {}, none, {6, 6, 2}, 0}, __LINE__);
   // Even one that would overflow the sum of an ordinary tensor.
-  expect_resolved({DType::u8, row, {big, big, 0}, {}, none, {std::uint64_t{big}, 1, 1}, 0}, __LINE__);
+  expect_resolved({DType::u8, row, {big, big, 0}, {}, none, {std::uint64_t{big}, 1, 1}, 0},
+                  __LINE__);
 }
 
 // Proves: SHM-207
 TEST(Strides, overflow_is_refused) {
   // A product of the table.
   expect_resolved({DType::f64, row, {2, big, big, big}, {}, SlotFault::overflow, {}, 0}, __LINE__);
-  expect_resolved({DType::f64, column, {big, big, big, 2}, {}, SlotFault::overflow, {}, 0}, __LINE__);
+  expect_resolved({DType::f64, column, {big, big, big, 2}, {}, SlotFault::overflow, {}, 0},
+                  __LINE__);
   // Only the sum of the extent: the largest stride fits 64 bits, (dim − 1) times it does not.
   expect_resolved({DType::f64, row, {big, big, big}, {}, SlotFault::overflow, {}, 0}, __LINE__);
   // Just below.
   const std::uint64_t outer = std::uint64_t{big} * big;
-  expect_resolved({DType::u8, row, {2, big, big}, {}, none, {outer, std::uint64_t{big}, 1}, 2 * outer}, __LINE__);
+  expect_resolved(
+      {DType::u8, row, {2, big, big}, {}, none, {outer, std::uint64_t{big}, 1}, 2 * outer},
+      __LINE__);
 }
 
 TEST(Strides, writers_give_all_strides_or_none) {
   expect_resolved({DType::u8, row, {4, 6}, {6}, SlotFault::ndims, {}, 0}, __LINE__);
   expect_resolved({DType::u8, row, {}, {}, SlotFault::ndims, {}, 0}, __LINE__);
-  expect_resolved({DType::u8, row, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {}, SlotFault::ndims, {}, 0}, __LINE__);
-  expect_resolved({DType::u8, row, {std::int64_t{1} << 31U}, {}, SlotFault::negative_dim, {}, 0}, __LINE__);
+  expect_resolved({DType::u8, row, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {}, SlotFault::ndims, {}, 0},
+                  __LINE__);
+  expect_resolved({DType::u8, row, {std::int64_t{1} << 31U}, {}, SlotFault::negative_dim, {}, 0},
+                  __LINE__);
 }
 
 // Proves: SHM-205

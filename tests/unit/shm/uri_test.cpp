@@ -50,8 +50,9 @@ TEST(Uri, ampersand_is_a_path_character) {
 
 // Proves: SHM-92
 TEST(Uri, other_schemes_are_rejected) {
-  for (const char* text : {"file?path=/a", "shm:memfd?path=/a", "SHM:file?path=/a", "shm:File?path=/a",
-                           "aeron:ipc", "shm:file", "shm:file:path=/a", " shm:file?path=/a", "shm:file?Path=/a"}) {
+  for (const char* text :
+       {"file?path=/a", "shm:memfd?path=/a", "SHM:file?path=/a", "shm:File?path=/a", "aeron:ipc",
+        "shm:file", "shm:file:path=/a", " shm:file?path=/a", "shm:file?Path=/a"}) {
     expect_bad(text);
   }
 }
@@ -128,7 +129,8 @@ TEST(Uri, a_creator_writes_at_most_4096_bytes) {
 }
 
 TEST(Uri, what_is_written_is_read_again) {
-  for (const RegionUri& uri : {RegionUri{"/dev/shm/x/1.pool", false}, RegionUri{"/mnt/h/1.pool", true}}) {
+  for (const RegionUri& uri :
+       {RegionUri{"/dev/shm/x/1.pool", false}, RegionUri{"/mnt/h/1.pool", true}}) {
     const auto text = format_uri(uri);
     TP_ASSERT_OK(text);
     const auto parsed = parse_uri(*text);

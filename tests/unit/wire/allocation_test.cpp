@@ -1,5 +1,5 @@
-// Where the codecs must not allocate: fixed-size messages, and whatever is refused. A program of its
-// own, because it replaces operator new.
+// Where the codecs must not allocate: fixed-size messages, and whatever is refused. A program of
+// its own, because it replaces operator new.
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -100,12 +100,14 @@ TYPED_TEST(Refusal, AllocatesNothing) {
   std::uint64_t refused = 0;
   const auto expect_free = [&](std::span<const std::byte> input) {
     bool ok = false;
-    const std::uint64_t count = allocations_of([&] { ok = try_decode<TypeParam>(input).has_value(); });
+    const std::uint64_t count =
+        allocations_of([&] { ok = try_decode<TypeParam>(input).has_value(); });
     if (ok) return;
     ++refused;
     EXPECT_EQ(count, 0U);
   };
-  for (std::size_t length = 0; length < good.size(); ++length) expect_free(std::span(good).first(length));
+  for (std::size_t length = 0; length < good.size(); ++length)
+    expect_free(std::span(good).first(length));
   for (std::size_t at = 0; at < good.size(); ++at) {
     for (const int value : {0x00, 0x7F, 0xFF}) {
       bytes[at] = static_cast<std::byte>(value);

@@ -27,8 +27,9 @@ ShmPoolAnnounce good_announce() {
   ShmPoolAnnounce message;
   message.header_nslots = 64;
   message.header_slot_bytes = 256;
-  message.payload_pools = {{.pool_id = 1, .pool_nslots = 64, .stride_bytes = 64, .region_uri = "a"},
-                           {.pool_id = 2, .pool_nslots = 64, .stride_bytes = 128, .region_uri = "b"}};
+  message.payload_pools = {
+      {.pool_id = 1, .pool_nslots = 64, .stride_bytes = 64, .region_uri = "a"},
+      {.pool_id = 2, .pool_nslots = 64, .stride_bytes = 128, .region_uri = "b"}};
   message.header_region_uri = "c";
   return message;
 }
@@ -74,13 +75,15 @@ TEST(Check, HalfRequestsAndHalfAssignments) {
 TEST(Check, FallbackSchemes) {
   EXPECT_TRUE(supported_fallback("aeron:udp?endpoint=h:1"));
   EXPECT_TRUE(supported_fallback("bridge://left"));
-  for (const char* uri : {"", "bridge://", "bridge:/x", "http://x", "AERON:ipc", " aeron:ipc", "shm:file?path=/a"})
+  for (const char* uri :
+       {"", "bridge://", "bridge:/x", "http://x", "AERON:ipc", " aeron:ipc", "shm:file?path=/a"})
     EXPECT_FALSE(supported_fallback(uri)) << uri;
 }
 
 // Proves: MSG-90, MSG-91, MSG-92
 TEST(Check, MetaBlob) {
-  const MetaBlobAnnounce announce{.stream_id = 1, .meta_version = 2, .total_len = 10, .checksum = 5};
+  const MetaBlobAnnounce announce{
+      .stream_id = 1, .meta_version = 2, .total_len = 10, .checksum = 5};
   MetaBlobChunk chunk{.stream_id = 1, .meta_version = 2, .chunk_offset = 6, .bytes = Bytes(4)};
   EXPECT_TRUE(check(chunk).has_value());
   EXPECT_TRUE(check(chunk, announce).has_value());
@@ -120,7 +123,8 @@ driver::ShmAttachResponse good_attach() {
   message.layout_version = 1;
   message.header_nslots = 64;
   message.header_slot_bytes = std::uint16_t{256};
-  message.payload_pools = {{.pool_id = 1, .pool_nslots = 64, .stride_bytes = 64, .region_uri = "a"}};
+  message.payload_pools = {
+      {.pool_id = 1, .pool_nslots = 64, .stride_bytes = 64, .region_uri = "a"}};
   message.header_region_uri = "b";
   return message;
 }
@@ -134,7 +138,8 @@ TEST(Check, AttachResponseNeedsItsFields) {
   expect_refused(good, "layoutVersion", [](auto& m) { m.layout_version.reset(); });
   expect_refused(good, "headerNslots", [](auto& m) { m.header_nslots.reset(); });
   expect_refused(good, "headerSlotBytes", [](auto& m) { m.header_slot_bytes.reset(); });
-  expect_refused(good, "headerSlotBytes", [](auto& m) { m.header_slot_bytes = std::uint16_t{512}; });
+  expect_refused(good, "headerSlotBytes",
+                 [](auto& m) { m.header_slot_bytes = std::uint16_t{512}; });
   auto optional = good;
   optional.node_id.reset();
   optional.lease_expiry_timestamp_ns.reset();
@@ -172,9 +177,7 @@ TEST(Check, DriverRequests) {
   expect_refused(shutdown, "token", [](auto& m) { m.token.clear(); });
 }
 
-// Proves: MSG-113, MSG-114, MSG-115, MSG-116, MSG-117
-// Proves: MSG-118, MSG-119, MSG-121, MSG-122
-TEST(Check, BridgeFrameChunk) {
+bridge::BridgeFrameChunk first_of_two_chunks() {
   bridge::BridgeFrameChunk first;
   first.chunk_count = 2;
   first.chunk_length = 10;
@@ -182,12 +185,31 @@ TEST(Check, BridgeFrameChunk) {
   first.header_included = true;
   first.header_bytes.resize(256);
   first.payload_bytes.resize(10);
+  return first;
+}
+
+// Proves: MSG-113, MSG-114, MSG-115, MSG-116, MSG-117
+TEST(Check, BridgeFrameChunkCountAndHeader) {
+  const auto first = first_of_two_chunks();
   expect_refused(first, "chunkCount", [](auto& m) { m.chunk_count = 0; });
   expect_refused(first, "chunkCount", [](auto& m) { m.chunk_count = 65536; });
   expect_refused(first, "chunkIndex", [](auto& m) { m.chunk_index = 2; });
   expect_refused(first, "headerIncluded", [](auto& m) { m.header_included = false; });
   expect_refused(first, "headerBytes", [](auto& m) { m.header_bytes.resize(255); });
   expect_refused(first, "headerBytes", [](auto& m) { m.header_bytes.clear(); });
+
+  auto second = first;
+  second.chunk_index = 1;
+  second.chunk_offset = 10;
+  second.header_included = false;
+  second.header_bytes.clear();
+  expect_refused(second, "headerIncluded", [](auto& m) { m.header_included = true; });
+  expect_refused(second, "headerBytes", [](auto& m) { m.header_bytes.resize(256); });
+}
+
+// Proves: MSG-118, MSG-119, MSG-121, MSG-122
+TEST(Check, BridgeFrameChunkLengths) {
+  auto first = first_of_two_chunks();
   expect_refused(first, "payloadBytes", [](auto& m) { m.payload_bytes.resize(9); });
   expect_refused(first, "chunkOffset", [](auto& m) { m.chunk_offset = 1; });
   expect_refused(first, "chunkOffset", [](auto& m) { m.payload_length = 9; });
@@ -203,8 +225,6 @@ TEST(Check, BridgeFrameChunk) {
   second.chunk_offset = 10;
   second.header_included = false;
   second.header_bytes.clear();
-  expect_refused(second, "headerIncluded", [](auto& m) { m.header_included = true; });
-  expect_refused(second, "headerBytes", [](auto& m) { m.header_bytes.resize(256); });
   expect_refused(second, "chunkOffset", [](auto& m) { m.chunk_offset = 11; });
   expect_refused(second, "chunkOffset", [](auto& m) { m.chunk_offset = 0xFFFFFFFF; });
 
@@ -226,7 +246,8 @@ TEST(Check, SequenceRules) {
   expect_refused(map, "offset", [](auto& m) { m.rules[1].offset = 1; });
   expect_refused(map, "windowSize", [](auto& m) { m.rules[1].window_size.reset(); });
   expect_refused(map, "windowSize", [](auto& m) { m.rules[1].window_size = 0; });
-  expect_refused(map, "ruleType", [](auto& m) { m.rules[0].rule_type = static_cast<merge::RuleType>(7); });
+  expect_refused(map, "ruleType",
+                 [](auto& m) { m.rules[0].rule_type = static_cast<merge::RuleType>(7); });
 }
 
 // Proves: MSG-129, MSG-130, MSG-131, MSG-132
@@ -239,9 +260,11 @@ TEST(Check, TimestampRules) {
   expect_refused(map, "offsetNs", [](auto& m) { m.rules[1].offset_ns = 1; });
   expect_refused(map, "windowNs", [](auto& m) { m.rules[1].window_ns.reset(); });
   expect_refused(map, "windowNs", [](auto& m) { m.rules[1].window_ns = 0; });
-  expect_refused(map, "ruleType", [](auto& m) { m.rules[0].rule_type = static_cast<merge::TimeRuleType>(2); });
-  expect_refused(map, "timestampSource",
-                 [](auto& m) { m.rules[0].timestamp_source = static_cast<merge::TimestampSource>(0); });
+  expect_refused(map, "ruleType",
+                 [](auto& m) { m.rules[0].rule_type = static_cast<merge::TimeRuleType>(2); });
+  expect_refused(map, "timestampSource", [](auto& m) {
+    m.rules[0].timestamp_source = static_cast<merge::TimestampSource>(0);
+  });
   // An absent lateness is one of 0, and both are read.
   EXPECT_EQ(decode<merge::TimestampMergeMapAnnounce>(encoded(map))->lateness_ns.value_or(0), 0U);
 }

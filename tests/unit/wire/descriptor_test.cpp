@@ -31,12 +31,14 @@ TEST(Descriptor, HasTheOffsetsOfTheGeneratedCodec) {
 // Proves: MSG-1, MSG-3, MSG-4, MSG-5, MSG-29
 TEST(Descriptor, IsEncodedAsByTheGeneratedCodec) {
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
-    const auto message = seed % 2 == 0 ? filled<FrameDescriptor>(seed) : cleared<FrameDescriptor>(seed);
+    const auto message =
+        seed % 2 == 0 ? filled<FrameDescriptor>(seed) : cleared<FrameDescriptor>(seed);
     const Buffer expected = encoded(message);
     for (std::size_t shift = 0; shift < 8; ++shift) {
       Buffer bytes(descriptor_bytes + 16, std::byte{0xEE});
       encode_descriptor(bytes.data() + shift, message);
-      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), bytes.begin() + static_cast<std::ptrdiff_t>(shift)));
+      EXPECT_TRUE(std::equal(expected.begin(), expected.end(),
+                             bytes.begin() + static_cast<std::ptrdiff_t>(shift)));
       EXPECT_EQ(bytes[shift + descriptor_bytes], std::byte{0xEE});
       FrameDescriptor back;
       ASSERT_TRUE(decode_descriptor(bytes.data() + shift, descriptor_bytes, back));
@@ -44,7 +46,8 @@ TEST(Descriptor, IsEncodedAsByTheGeneratedCodec) {
     }
     Buffer bytes(descriptor_bytes, std::byte{0xEE});
     DescriptorTemplate(message.stream_id, message.epoch)
-        .encode(bytes.data(), message.seq, message.timestamp_ns, message.meta_version, message.trace_id);
+        .encode(bytes.data(), message.seq, message.timestamp_ns, message.meta_version,
+                message.trace_id);
     EXPECT_EQ(bytes, expected);
   }
 }

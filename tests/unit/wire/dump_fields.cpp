@@ -1,6 +1,6 @@
-// Prints what fields.hpp and messages.hpp say of every message, for check_schemas.py to compare with
-// the tables of docs/protocol/02-messages.md. One line per message, field, group and var-data field,
-// in wire order; offsets as in the tables.
+// Prints what fields.hpp and messages.hpp say of every message, for check_schemas.py to compare
+// with the tables of docs/protocol/02-messages.md. One line per message, field, group and var-data
+// field, in wire order; offsets as in the tables.
 #include <cstdio>
 #include <string>
 #include <type_traits>
@@ -13,14 +13,22 @@ namespace {
 
 template <class T>
 const char* type_name() {
-  if constexpr (std::is_same_v<T, bool>) return "u8";
-  else if constexpr (std::is_enum_v<T>) return type_name<std::underlying_type_t<T>>();
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return "u8";
-  else if constexpr (std::is_same_v<T, std::uint16_t>) return "u16";
-  else if constexpr (std::is_same_v<T, std::uint32_t>) return "u32";
-  else if constexpr (std::is_same_v<T, std::uint64_t>) return "u64";
-  else if constexpr (std::is_same_v<T, std::int32_t>) return "i32";
-  else return "i64";
+  if constexpr (std::is_same_v<T, bool>)
+    return "u8";
+  else if constexpr (std::is_enum_v<T>)
+    return type_name<std::underlying_type_t<T>>();
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return "u8";
+  else if constexpr (std::is_same_v<T, std::uint16_t>)
+    return "u16";
+  else if constexpr (std::is_same_v<T, std::uint32_t>)
+    return "u32";
+  else if constexpr (std::is_same_v<T, std::uint64_t>)
+    return "u64";
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return "i32";
+  else
+    return "i64";
 }
 
 class Dump {
@@ -42,7 +50,9 @@ class Dump {
   void assigned_stream(const char* name, std::uint32_t&) { field(name, "u32", 4, "required"); }
   void text(const char* name, std::string&) { var(name, "varAscii"); }
   void uri(const char* name, std::string&) { var(name, "varAscii"); }
-  void data(const char* name, Bytes&, std::uint64_t max) { var(name, max == 256 ? "varData256" : "varData"); }
+  void data(const char* name, Bytes&, std::uint64_t max) {
+    var(name, max == 256 ? "varData256" : "varData");
+  }
   template <class E>
   void group(const char* name, std::vector<E>&) {
     std::printf("group %s %s %d\n", path_.c_str(), name, static_cast<int>(E::block_length));
@@ -59,7 +69,9 @@ class Dump {
     std::printf("field %s %s %zu %s %s\n", path_.c_str(), name, at_, type, presence);
     at_ += size;
   }
-  void var(const char* name, const char* kind) { std::printf("data %s %s %s\n", path_.c_str(), name, kind); }
+  void var(const char* name, const char* kind) {
+    std::printf("data %s %s %s\n", path_.c_str(), name, kind);
+  }
 
   std::string path_;
   std::size_t at_ = 0;
@@ -67,7 +79,8 @@ class Dump {
 
 template <class M>
 void dump() {
-  std::printf("message %s %d %d %d %d\n", M::name, M::schema_id, M::template_id, M::block_length, M::smallest_size);
+  std::printf("message %s %d %d %d %d\n", M::name, M::schema_id, M::template_id, M::block_length,
+              M::smallest_size);
   M message;
   Dump visitor(M::name);
   fields(message, visitor);

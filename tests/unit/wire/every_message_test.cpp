@@ -22,10 +22,17 @@ struct Names {
 TYPED_TEST_SUITE(EveryMessage, AllMessages, Names);
 
 // Proves: MSG-1, MSG-2, MSG-3, MSG-4, MSG-6, MSG-8
-// Proves: MSG-25, MSG-31, MSG-33, MSG-44, MSG-45, MSG-50
 TYPED_TEST(EveryMessage, IsEncodedByItsTable) {
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-    for (const std::size_t entries : {0U, 1U, 3U}) {
+    const auto message = filled<TypeParam>(seed, 1);
+    EXPECT_EQ(encoded(message), TableEncoder::encode(message));
+  }
+}
+
+// Proves: MSG-25, MSG-31, MSG-33, MSG-44, MSG-45, MSG-50
+TYPED_TEST(EveryMessage, WithAbsentPartsAndAnyNumberOfEntriesIsEncodedByItsTable) {
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    for (const std::size_t entries : {0U, 3U}) {
       const auto message = filled<TypeParam>(seed, entries);
       EXPECT_EQ(encoded(message), TableEncoder::encode(message));
     }
@@ -37,7 +44,8 @@ TYPED_TEST(EveryMessage, IsEncodedByItsTable) {
 // Proves: MSG-5, MSG-26, MSG-32, MSG-41, MSG-48, MSG-53
 TYPED_TEST(EveryMessage, ComesBackAsItWas) {
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-    for (const auto& message : {filled<TypeParam>(seed), filled<TypeParam>(seed, 7), cleared<TypeParam>(seed)}) {
+    for (const auto& message :
+         {filled<TypeParam>(seed), filled<TypeParam>(seed, 7), cleared<TypeParam>(seed)}) {
       // At every alignment.
       for (std::size_t shift = 0; shift < 8; ++shift) {
         Buffer bytes = encoded(message);
@@ -162,7 +170,8 @@ TYPED_TEST(EveryMessage, ReadsAndWritesEveryNull) {
     SCOPED_TRACE(field.name);
     const auto* null = nulls.data() + field.offset;
     const std::byte expected = field.name == "traceId" ? std::byte{0} : std::byte{0xFF};
-    EXPECT_TRUE(std::all_of(null, null + field.size, [&](std::byte byte) { return byte == expected; }));
+    EXPECT_TRUE(
+        std::all_of(null, null + field.size, [&](std::byte byte) { return byte == expected; }));
     EXPECT_FALSE(std::equal(null, null + field.size, bytes.data() + field.offset));
 
     Buffer changed = bytes;
@@ -188,7 +197,8 @@ TYPED_TEST(EveryMessage, RefusesUnlistedEnumValues) {
       if (field.size == 1) put(changed, field.offset, static_cast<std::uint8_t>(value));
       if (field.size == 4)
         put(changed, field.offset,
-            value < 0 ? std::numeric_limits<std::int32_t>::min() : static_cast<std::int32_t>(value));
+            value < 0 ? std::numeric_limits<std::int32_t>::min()
+                      : static_cast<std::int32_t>(value));
       const auto message = try_decode<TypeParam>(changed);
       if (message.has_value()) {
         ++listed_values;
@@ -215,7 +225,8 @@ TYPED_TEST(EveryMessage, SurvivesRandomBytes) {
   for (int round = 0; round < 3000; ++round) {
     Buffer bytes = encoded(filled<TypeParam>(prng.next(), prng.below(4)));
     if (round % 3 == 0) {
-      for (std::size_t i = message_header_bytes; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(prng.next());
+      for (std::size_t i = message_header_bytes; i < bytes.size(); ++i)
+        bytes[i] = static_cast<std::byte>(prng.next());
     } else {
       for (std::uint64_t i = prng.below(4); i < 4; ++i)
         bytes[prng.below(bytes.size())] = static_cast<std::byte>(prng.next());

@@ -45,10 +45,11 @@ TEST(Examples, ShmPoolAnnounceWithOnePool) {
   message.layout_version = 1;
   message.header_nslots = 64;
   message.header_slot_bytes = 256;
-  message.payload_pools = {{.pool_id = 1,
-                            .pool_nslots = 64,
-                            .stride_bytes = 1048576,
-                            .region_uri = "shm:file?path=/dev/shm/tensorpool-alice/default/10000/1/1.pool"}};
+  message.payload_pools = {
+      {.pool_id = 1,
+       .pool_nslots = 64,
+       .stride_bytes = 1048576,
+       .region_uri = "shm:file?path=/dev/shm/tensorpool-alice/default/10000/1/1.pool"}};
   message.header_region_uri = "shm:file?path=/dev/shm/tensorpool-alice/default/10000/1/header.ring";
   expect_both_ways(message,
                    "23 00 01 00 84 03 01 00 10 27 00 00 07 00 00 00"

@@ -12,7 +12,7 @@ constexpr std::size_t group_at = message_header_bytes + M::block_length;
 
 // Proves: MSG-47, MSG-48, MSG-49
 template <class M, class Entries>
-void expect_limits(Entries M::*group, std::size_t smallest_entry) {
+void expect_limits(Entries M::* group, std::size_t smallest_entry) {
   SCOPED_TRACE(M::name);
   const std::size_t at = group_at<M>;
   for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{3}, most}) {
@@ -160,7 +160,8 @@ TEST(Groups, EntriesNeverLeaveTheirVarDataOut) {
 // Proves: MSG-50
 TEST(Groups, EntriesFollowEachOtherDirectly) {
   ShmPoolAnnounce message;
-  message.payload_pools = {{.pool_id = 1, .region_uri = "one"}, {.pool_id = 2, .region_uri = "second"}};
+  message.payload_pools = {{.pool_id = 1, .region_uri = "one"},
+                           {.pool_id = 2, .region_uri = "second"}};
   message.header_region_uri = "header";
   const Buffer bytes = encoded(message);
   std::string text;
@@ -204,8 +205,9 @@ TEST(Groups, RulesCarrySignedNulls) {
   EXPECT_EQ(*decode<merge::SequenceMergeMapAnnounce>(bytes), sequence);
 
   merge::TimestampMergeMapAnnounce time;
-  time.rules = {{.input_stream_id = 1, .rule_type = merge::TimeRuleType::window_ns, .window_ns = 5},
-                {.input_stream_id = 2, .rule_type = merge::TimeRuleType::offset_ns, .offset_ns = -1}};
+  time.rules = {
+      {.input_stream_id = 1, .rule_type = merge::TimeRuleType::window_ns, .window_ns = 5},
+      {.input_stream_id = 2, .rule_type = merge::TimeRuleType::offset_ns, .offset_ns = -1}};
   bytes = encoded(time);
   const std::size_t rule = group_at<merge::TimestampMergeMapAnnounce> + group_header_bytes;
   EXPECT_EQ(get<std::uint64_t>(bytes, rule + 6), 0x8000000000000000U);
@@ -237,7 +239,8 @@ TEST(Groups, RulesWithUnlistedEnumsAreRefused) {
   for (const int value : {0, 3, 255}) {
     bytes = good;
     bytes[rule + 5] = static_cast<std::byte>(value);
-    EXPECT_STREQ(try_decode<merge::TimestampMergeMapAnnounce>(bytes).error().field, "timestampSource");
+    EXPECT_STREQ(try_decode<merge::TimestampMergeMapAnnounce>(bytes).error().field,
+                 "timestampSource");
   }
 }
 
@@ -247,9 +250,11 @@ TEST(Groups, AnErrorTextIsReadBehindItsResults) {
   auto message = filled<discovery::DiscoveryResponse>(8);
   message.status = discovery::Status::error;
   message.error_message = "index is being rebuilt";
-  EXPECT_EQ(decode<discovery::DiscoveryResponse>(encoded(message))->error_message, "index is being rebuilt");
+  EXPECT_EQ(decode<discovery::DiscoveryResponse>(encoded(message))->error_message,
+            "index is being rebuilt");
   message.results.clear();
-  EXPECT_EQ(decode<discovery::DiscoveryResponse>(encoded(message))->error_message, "index is being rebuilt");
+  EXPECT_EQ(decode<discovery::DiscoveryResponse>(encoded(message))->error_message,
+            "index is being rebuilt");
 }
 
 }  // namespace

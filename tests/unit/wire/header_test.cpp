@@ -4,7 +4,8 @@
 namespace tensorpool::wire::test {
 namespace {
 
-Buffer header(std::uint16_t block_length, std::uint16_t template_id, std::uint16_t schema_id, std::uint16_t version) {
+Buffer header(std::uint16_t block_length, std::uint16_t template_id, std::uint16_t schema_id,
+              std::uint16_t version) {
   Buffer bytes(400);
   put(bytes, 0, block_length);
   put(bytes, 2, template_id);

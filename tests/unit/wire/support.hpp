@@ -239,7 +239,8 @@ class TableEncoder {
   template <class T>
   void append(T value) {
     for (std::size_t i = 0; i < sizeof(T); ++i)
-      bytes_.push_back(static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xFFU));
+      bytes_.push_back(
+          static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xFFU));
   }
   void var_data(const void* from, std::size_t size) {
     append(static_cast<std::uint32_t>(size));
@@ -295,7 +296,8 @@ class BlockFields {
  private:
   template <class T>
   void add(const char* name, bool optional) {
-    list_.push_back({name, at_, sizeof(T), optional, std::is_enum_v<T>, std::is_same_v<T, bool>, degrades<T>});
+    list_.push_back(
+        {name, at_, sizeof(T), optional, std::is_enum_v<T>, std::is_same_v<T, bool>, degrades<T>});
     at_ += sizeof(T);
   }
 

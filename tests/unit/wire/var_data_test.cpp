@@ -32,7 +32,8 @@ TEST(VarData, LengthIsCheckedAgainstWhatIsLeft) {
     EXPECT_EQ(message.error().offset, length_at);
   }
   // Lengths that would wrap around in 32 bits.
-  for (const std::uint32_t length : {0x40000001U, 0x80000000U, 0xFFFFFFE8U, 0xFFFFFFFBU, 0xFFFFFFFFU}) {
+  for (const std::uint32_t length :
+       {0x40000001U, 0x80000000U, 0xFFFFFFE8U, 0xFFFFFFFBU, 0xFFFFFFFFU}) {
     const auto message = try_decode<ControlResponse>(response_with_length(length, 100));
     ASSERT_FALSE(message.has_value());
     EXPECT_EQ(message.error().problem, Problem::data_too_long);
@@ -71,7 +72,8 @@ TEST(VarData, TrailingFieldsMayBeMissing) {
   driver::ShmDriverShutdownRequest message;
   message.token = "secret";
   const Buffer bytes = encoded(message);
-  EXPECT_EQ(*decode<driver::ShmDriverShutdownRequest>(std::span(bytes).first(bytes.size() - 4)), message);
+  EXPECT_EQ(*decode<driver::ShmDriverShutdownRequest>(std::span(bytes).first(bytes.size() - 4)),
+            message);
   message.token.clear();
   const auto block_only = decode<driver::ShmDriverShutdownRequest>(std::span(bytes).first(17));
   ASSERT_TRUE(block_only.has_value());
@@ -111,7 +113,7 @@ Buffer with_byte(Buffer bytes, std::byte byte) {
 }
 
 template <class M>
-void expect_uri(std::string M::*field, const char* name) {
+void expect_uri(std::string M::* field, const char* name) {
   SCOPED_TRACE(name);
   M message;
   message.*field = "aeron:~x";
@@ -149,13 +151,14 @@ TEST(VarData, ReadersRefuseUrisAndChannelsWithOtherBytes) {
   discovery::DiscoveryResponse response;
   response.results.resize(1);
   response.results[0].driver_control_channel = "aeron:~";
-  const auto in_result = try_decode<discovery::DiscoveryResponse>(with_byte(encoded(response), std::byte{0}));
+  const auto in_result =
+      try_decode<discovery::DiscoveryResponse>(with_byte(encoded(response), std::byte{0}));
   ASSERT_FALSE(in_result.has_value());
   EXPECT_STREQ(in_result.error().field, "driverControlChannel");
 }
 
 template <class M>
-void expect_free(M message, std::string M::*field) {
+void expect_free(M message, std::string M::* field) {
   message.*field = "a~b";
   const Buffer bytes = encoded(message);
   for (int c = 0; c < 256; ++c) {

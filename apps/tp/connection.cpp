@@ -1,0 +1,55 @@
+#include "tp/connection.hpp"
+
+#include <fmt/format.h>
+
+#include "tp/output.hpp"
+
+namespace tensorpool::cli {
+
+void add_connection_options(CLI::App& app, ConnectionOptions& options) {
+  app.add_option("--stream", options.stream, "stream id")
+      ->capture_default_str()
+      ->check(CLI::Range(1, INT32_MAX));
+  app.add_option("--aeron-dir", options.aeron_dir,
+                 "directory of the media driver (default: AERON_DIR, then Aeron's own)");
+  app.add_option("--media-driver", options.media_driver,
+                 "auto: start one inside this process when none is alive; never: wait for one")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "never"}));
+  app.add_option("--mode", options.mode,
+                 "direct: no tensorpool driver, each producer owns its regions")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"direct"}));
+  app.add_option("--base-dir", options.base_dir, "where regions live")->capture_default_str();
+}
+
+Result<Connection> connect(const ConnectionOptions& options, const std::string& client_name) {
+  Connection connection;
+  if (options.media_driver == "auto" && !MediaDriver::alive(options.aeron_dir)) {
+    auto driver = MediaDriver::launch({.aeron_dir = options.aeron_dir});
+    if (driver) {
+      connection.media_driver.emplace(std::move(*driver));
+      print_error(
+          fmt::format("no media driver was alive: started one in {}, which ends with this "
+                      "program",
+                      connection.media_driver->aeron_dir()));
+    } else if (driver.error().code() != Code::rejected) {
+      // rejected: somebody else started one between the question and the launch.
+      return fail(std::move(driver.error()));
+    }
+  }
+  ClientOptions client_options;
+  client_options.mode = Mode::direct;
+  client_options.aeron_dir = options.aeron_dir;
+  client_options.client_name = client_name;
+  client_options.allowed_base_dirs = {options.base_dir};
+  client_options.on_notice = [](const Notice& notice) {
+    if (notice.kind == NoticeKind::error) print_error(notice.text);
+  };
+  auto client = Client::connect(std::move(client_options));
+  if (!client) return fail(std::move(client.error()));
+  connection.client.emplace(std::move(*client));
+  return connection;
+}
+
+}  // namespace tensorpool::cli

@@ -1,0 +1,40 @@
+// tp, the command line: one file per subcommand beside this one.
+#include <CLI/CLI.hpp>
+
+#if __has_include("tp/decode.hpp")
+#include "tp/decode.hpp"
+#endif
+#include "tp/inspect.hpp"
+#include "tp/output.hpp"
+#include "tp/publish.hpp"
+#include "tp/signals.hpp"
+#include "tp/watch.hpp"
+
+int main(int argc, char** argv) {
+  using namespace tensorpool::cli;
+  catch_signals();
+  CLI::App app{"tensorpool: pixels stay in shared memory, descriptors travel", "tp"};
+  int exit_code = exit_ok;
+  // Zero is refused below: CLI11 would say so even where the name of a subcommand is misspelt.
+  app.require_subcommand(0, 1);
+  register_publish(app, exit_code);
+  register_watch(app, exit_code);
+  register_inspect(app, exit_code);
+#if __has_include("tp/decode.hpp")
+  register_decode(app, exit_code);
+#endif
+  app.footer(std::string("Two shells:\n"
+                         "  tp publish --input photos/ --loop --rate 200\n"
+                         "  tp watch --expect photos/ --count 2000\n\n") +
+             exit_codes_text + " Every subcommand has --help and --json.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? exit_ok : exit_usage;
+  }
+  if (app.get_subcommands().empty()) {
+    print_error("a subcommand is required; tp --help lists them");
+    return exit_usage;
+  }
+  return exit_code;
+}

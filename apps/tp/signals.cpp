@@ -1,0 +1,34 @@
+#include "tp/signals.hpp"
+
+#include <atomic>
+#include <csignal>
+
+namespace tensorpool::cli {
+
+namespace {
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "written by a signal handler");
+
+void on_signal(int number) {
+  if (stop.exchange(true)) {
+    // The first one was not honoured quickly enough for whoever asks twice.
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+  }
+}
+}  // namespace
+
+void catch_signals() {
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = 0;  // blocking reads return, so that a pipe does not keep the program
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+bool stop_requested() noexcept { return stop.load(std::memory_order_relaxed); }
+void request_stop() noexcept { stop.store(true, std::memory_order_relaxed); }
+
+}  // namespace tensorpool::cli

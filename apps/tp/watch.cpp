@@ -1,0 +1,330 @@
+#include "tp/watch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "tp/connection.hpp"
+#include "tp/latency.hpp"
+#include "tp/output.hpp"
+#include "tp/signals.hpp"
+#include "tp/sources/npy.hpp"
+#include "tp/sources/pictures.hpp"
+#include "tp/sources/source.hpp"
+
+namespace tensorpool::cli {
+
+namespace {
+
+struct WatchOptions {
+  ConnectionOptions connection;
+  std::string expect;
+  std::string save_dir;
+  std::string save_format = "npy";
+  std::uint64_t count = 0;
+  double timeout_s = 0;
+  double slow_ms = 0;
+  std::uint32_t slow_every = 1;
+  bool latest = false;
+  bool json = false;
+};
+
+constexpr std::int64_t second_ns = 1'000'000'000;
+// Empty polls before the loop sleeps, and how long it then does.
+constexpr std::uint32_t polls_before_sleep = 500;
+constexpr std::int64_t sleep_ns = 50'000;
+
+std::int64_t now_ns() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * second_ns + time.tv_nsec;
+}
+
+void sleep_for(std::int64_t ns) noexcept {
+  const timespec time{ns / second_ns, ns % second_ns};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+}
+
+bool present(std::uint64_t timestamp_ns) { return timestamp_ns != 0 && timestamp_ns != UINT64_MAX; }
+
+class Watcher {
+ public:
+  Watcher(Consumer& consumer, sources::Source* expected, const WatchOptions& options)
+      : consumer_(consumer), expected_(expected), options_(options) {}
+
+  int run();
+
+ private:
+  Result<void> take(FrameView view);
+  void compare(const FrameView& view, bool& differs);
+  Result<void> save(const FrameInfo& info);
+  Json report(const char* kind, double seconds, const ConsumerStatistics& since,
+              const Latencies& latencies);
+  void print(const Json& json);
+  bool enough() const {
+    return options_.count != 0 && consumer_.statistics().delivered >= options_.count;
+  }
+
+  Consumer& consumer_;
+  sources::Source* expected_;
+  const WatchOptions& options_;
+  Latencies all_;
+  Latencies recent_;
+  const char* latency_from_ = "publish";
+  FrameInfo last_;
+  std::vector<std::byte> copy_;
+  std::uint64_t equal_ = 0;
+  std::uint64_t mismatched_ = 0;
+  std::uint64_t torn_caught_ = 0;  // bytes were wrong, and the proof said so
+  std::uint64_t saved_ = 0;
+  std::string first_mismatch_;
+};
+
+// Compares in place; whether the answer counts is decided by the proof that follows.
+void Watcher::compare(const FrameView& view, bool& differs) {
+  const FrameInfo& info = view.info();
+  const std::size_t index = info.seq % expected_->size();
+  const TensorSpec spec = expected_->spec(index);
+  const auto bytes = expected_->frame(index);
+  const bool same_spec = spec.dtype == info.dtype && spec.order == info.order &&
+                         std::ranges::equal(spec.shape.span(), info.shape());
+  differs = !bytes || !same_spec || bytes->size() != info.size_bytes ||
+            std::memcmp(bytes->data(), view.bytes().data(), bytes->size()) != 0;
+}
+
+Result<void> Watcher::save(const FrameInfo& info) {
+  TensorSpec spec;
+  spec.dtype = info.dtype;
+  spec.order = info.order;
+  spec.shape = Dims(info.shape());
+  // What the file says is the contiguous frame; a padded one is saved as its bytes.
+  const auto bytes = sources::payload_bytes(spec);
+  if (!bytes || *bytes != copy_.size()) {
+    spec.dtype = DType::u8;
+    spec.order = MajorOrder::row;
+    spec.shape = {static_cast<std::int64_t>(copy_.size())};
+  }
+  const std::string path = fmt::format("{}/frame-{:020}-{:010}.{}", options_.save_dir, info.epoch,
+                                       info.seq, options_.save_format);
+  auto written = options_.save_format == "png" ? sources::write_png(path, spec, copy_)
+                                               : sources::write_npy(path, spec, copy_);
+  if (written) ++saved_;
+  return written;
+}
+
+// One frame: look at it in place, prove it, and only then believe what was seen.
+Result<void> Watcher::take(FrameView view) {
+  const std::int64_t arrived_ns = now_ns();
+  const FrameInfo info = view.info();
+  if (options_.slow_ms > 0 && info.seq % options_.slow_every == 0)
+    sleep_for(static_cast<std::int64_t>(options_.slow_ms * 1e6));
+  bool differs = false;
+  if (expected_ != nullptr) compare(view, differs);
+  if (!options_.save_dir.empty()) copy_.assign(view.bytes().begin(), view.bytes().end());
+  const Outcome outcome = view.finish();
+  if (outcome != Outcome::delivered) {
+    if (outcome == Outcome::overwritten && differs) ++torn_caught_;
+    return {};
+  }
+  last_ = info;
+  if (expected_ != nullptr) {
+    ++(differs ? mismatched_ : equal_);
+    if (differs && first_mismatch_.empty()) {
+      first_mismatch_ = fmt::format("seq {} ({} {}, {} bytes) differs from frame {} of '{}'",
+                                    info.seq, name(info.dtype), shape_text(info.shape()),
+                                    info.size_bytes, info.seq % expected_->size(), options_.expect);
+    }
+  }
+  const bool published = present(info.publish_time_ns);
+  latency_from_ = published ? "publish" : "capture";
+  const std::uint64_t from = published ? info.publish_time_ns : info.capture_time_ns;
+  if (present(from)) {
+    const std::int64_t latency = arrived_ns - static_cast<std::int64_t>(from);
+    all_.record(latency);
+    recent_.record(latency);
+  }
+  if (!options_.save_dir.empty()) return save(info);
+  return {};
+}
+
+Json Watcher::report(const char* kind, double seconds, const ConsumerStatistics& since,
+                     const Latencies& latencies) {
+  const ConsumerStatistics books = consumer_.statistics();
+  const auto per_second = [seconds](std::uint64_t amount) {
+    return seconds > 0 ? static_cast<double>(amount) / seconds : 0.0;
+  };
+  Json json{{"kind", kind},
+            {"role", "consumer"},
+            {"stream", consumer_.stream()},
+            {"state", name(consumer_.state())},
+            {"epoch", books.epoch},
+            {"fps", per_second(books.delivered - since.delivered)},
+            {"mib_per_s", per_second(books.bytes - since.bytes) / 1048576},
+            {"latency_from", latency_from_},
+            {"latency_ns", latencies.json()},
+            {"dtype", name(last_.dtype)},
+            {"shape", last_.shape()},
+            {"delivered", books.delivered},
+            {"overwritten", books.overwritten},
+            {"lost", books.lost},
+            {"skipped", books.skipped},
+            {"ended", books.ended},
+            {"seen", books.seen},
+            {"bytes", books.bytes},
+            {"sessions", books.sessions},
+            {"balanced", books.balanced()}};
+  if (expected_ != nullptr) {
+    json["equal"] = equal_;
+    json["mismatched"] = mismatched_;
+    json["torn_caught"] = torn_caught_;
+    if (!first_mismatch_.empty()) json["first_mismatch"] = first_mismatch_;
+  }
+  if (!options_.save_dir.empty()) json["saved"] = saved_;
+  return json;
+}
+
+void Watcher::print(const Json& json) {
+  if (options_.json) return print_json(json);
+  const auto number = [&json](const char* key) { return json[key].get<std::uint64_t>(); };
+  std::string latency = "no timestamps";
+  if (const Json& ns = json["latency_ns"]; !ns.is_null()) {
+    latency = fmt::format("p50 {} p99 {} max {} since {}", human_ns(ns["p50"].get<std::int64_t>()),
+                          human_ns(ns["p99"].get<std::int64_t>()),
+                          human_ns(ns["max"].get<std::int64_t>()), latency_from_);
+  }
+  const std::string text =
+      fmt::format("stream {} {}: {:.1f} frames/s, {:.1f} MiB/s, {} {}, {}, lost {}, overwritten {}",
+                  number("stream"), json["state"].get<std::string>(), json["fps"].get<double>(),
+                  json["mib_per_s"].get<double>(), name(last_.dtype), shape_text(last_.shape()),
+                  latency, number("lost"), number("overwritten"));
+  if (json["kind"] != "summary") return print_live(text);
+  print_line(text);
+  print_line(
+      fmt::format("seen {} = delivered {} + overwritten {} + lost {} + skipped {} + ended {}: {}",
+                  number("seen"), number("delivered"), number("overwritten"), number("lost"),
+                  number("skipped"), number("ended"),
+                  json["balanced"].get<bool>() ? paint(Colour::green, "the books balance")
+                                               : paint(Colour::red, "the books do not balance")));
+  if (expected_ != nullptr) {
+    print_line(fmt::format(
+        "{} frames equal to '{}', {}", equal_, options_.expect,
+        mismatched_ == 0
+            ? paint(Colour::green, "none different")
+            : paint(Colour::red, fmt::format("{} different: {}", mismatched_, first_mismatch_))));
+  }
+  if (!options_.save_dir.empty()) print_line(fmt::format("{} frames saved", saved_));
+}
+
+int Watcher::run() {
+  const std::int64_t start = now_ns();
+  std::int64_t reported = start;
+  std::int64_t last_frame = start;
+  ConsumerStatistics since;
+  std::uint32_t empty = 0;
+  while (!stop_requested() && !enough()) {
+    auto view = options_.latest ? consumer_.latest() : consumer_.next();
+    const std::int64_t now = now_ns();
+    if (view) {
+      empty = 0;
+      last_frame = now;
+      if (const auto taken = take(std::move(*view)); !taken) return failed(taken.error());
+    } else if (view.error().code() == Code::closed) {
+      break;
+    } else if (++empty > polls_before_sleep) {
+      sleep_for(sleep_ns);
+    }
+    if (now - reported >= second_ns) {
+      print(report("progress", static_cast<double>(now - reported) / 1e9, since, recent_));
+      since = consumer_.statistics();
+      recent_.reset();
+      reported = now;
+    }
+    if (options_.timeout_s > 0 &&
+        static_cast<double>(now - last_frame) > options_.timeout_s * 1e9) {
+      print_error(fmt::format("no frame for {} s", options_.timeout_s));
+      break;
+    }
+  }
+  const Json summary =
+      report("summary", static_cast<double>(now_ns() - start) / 1e9, ConsumerStatistics{}, all_);
+  print(summary);
+  const bool complete = options_.count == 0 || enough();
+  return complete && mismatched_ == 0 && summary["balanced"].get<bool>() ? exit_ok : exit_failed;
+}
+
+int watch(const WatchOptions& options) {
+  std::unique_ptr<sources::Source> expected;
+  if (!options.expect.empty()) {
+    auto source = sources::open_source(options.expect);
+    if (!source) {
+      failed(source.error());
+      return source.error().code() == Code::invalid_argument ? exit_usage : exit_failed;
+    }
+    expected = std::move(*source);
+    if (expected->size() == 0) {
+      print_error("--expect: raw frames can be read once only; name a file with a header");
+      return exit_usage;
+    }
+  }
+  if (!options.save_dir.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(options.save_dir, error);
+    if (error) {
+      print_error(fmt::format("--save '{}': {}", options.save_dir, error.message()));
+      return exit_failed;
+    }
+  }
+  auto connection = connect(options.connection, "tp watch");
+  if (!connection) return failed(connection.error());
+  ConsumerOptions wanted;
+  wanted.stream = options.connection.stream;
+  auto consumer = connection->client->consumer(wanted).wait(std::chrono::seconds(30));
+  if (!consumer) return failed(consumer.error());
+  Watcher watcher(*consumer, expected.get(), options);
+  return watcher.run();
+}
+
+}  // namespace
+
+CLI::App* register_watch(CLI::App& root, int& exit_code) {
+  auto options = std::make_shared<WatchOptions>();
+  CLI::App* app = root.add_subcommand("watch", "Watch a stream: rates, latency, losses, contents");
+  add_connection_options(*app, options->connection);
+  app->add_option("--count", options->count, "end after this many delivered frames");
+  app->add_option("--timeout", options->timeout_s, "end when no frame comes for so many seconds")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--expect", options->expect,
+                  "compare every delivered frame byte by byte with frame (seq mod n) of this "
+                  "source of n frames");
+  app->add_option("--save", options->save_dir, "save every delivered frame into this folder");
+  app->add_option("--format", options->save_format, "how to save: npy or png")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"npy", "png"}));
+  app->add_option("--slow-ms", options->slow_ms,
+                  "hold every frame in place this long before looking at it")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--slow-every", options->slow_every, "with --slow-ms: hold each N-th frame only")
+      ->capture_default_str()
+      ->check(CLI::Range(1U, 1'000'000U));
+  app->add_flag("--latest", options->latest, "always take the newest frame; skip older ones");
+  app->add_flag("--json", options->json, "one JSON object a line");
+  app->footer(fmt::format(
+      "One-way latency is from the publish time in the descriptor to the moment the frame can be\n"
+      "read in place; without it, from the capture time in the slot. The output names which.\n\n"
+      "Examples:\n"
+      "  tp watch                                  rates and latency of stream 10000\n"
+      "  tp watch --expect photos/ --count 2000    prove that what arrives is what was sent\n"
+      "  tp watch --save frames/ --format png --count 10\n"
+      "  tp watch --json | jq .latency_ns.p99\n\n"
+      "{}",
+      exit_codes_text));
+  app->callback([options, &exit_code] { exit_code = watch(*options); });
+  return app;
+}
+
+}  // namespace tensorpool::cli

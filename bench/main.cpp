@@ -1,0 +1,161 @@
+// tp_bench: the workloads of bench/README.md in one run. Exit code 0: measured; 1: something
+// failed, or a delivered frame held wrong bytes; 2: bad arguments; 130: interrupted.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+
+#include "ping_pong.hpp"
+#include "report.hpp"
+
+namespace tensorpool::bench {
+namespace {
+
+constexpr std::uint64_t KiB = 1024;
+constexpr std::uint64_t MiB = 1024 * KiB;
+
+struct Options {
+  bool quick = false;
+  std::size_t rounds = 5;
+  std::string json;
+  std::string only;
+  std::string counted_program;
+  std::string keep_profiles;
+  bool instructions = true;
+
+  bool wants(const char* part) const { return only.empty() || only == part; }
+};
+
+Percentiles one_round(const Stage& stage, const Cpus& cpus, const PingOptions& options,
+                      const LatencyRow& row, std::uint64_t size) {
+  const Shared<PingBoard> board;
+  stage.run({[&] {
+               pin(cpus.second);
+               if (row.is_tensorpool)
+                 echo_tensorpool(stage, size, *board, options);
+               else
+                 echo_aeron(stage.aeron_dir(), *board, options);
+             },
+             [&] {
+               pin(cpus.first);
+               if (row.is_tensorpool)
+                 ping_tensorpool(stage, size, *board, options);
+               else
+                 ping_aeron(stage.aeron_dir(), *board, options);
+             }});
+  return board->half_round_trip;
+}
+
+std::vector<LatencyRow> measure_latency(const Stage& stage, const Cpus& cpus,
+                                        const Options& options) {
+  const std::uint64_t sizes[] = {0, 64, 64 * KiB, 640 * KiB};
+  std::vector<LatencyRow> rows = {{"raw Aeron, 48 B", false, {}},
+                                  {"tensorpool, 64 B", true, {}},
+                                  {"tensorpool, 64 KiB", true, {}},
+                                  {"tensorpool, 640 KiB", true, {}}};
+  PingOptions ping;
+  ping.share_cpu = cpus.shared();
+  if (options.quick) {
+    ping.warm_up = 500;
+    ping.pings = 1'000;
+  }
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    fmt::print(stderr, "bench: latency, round {} of {}\n", round + 1, options.rounds);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      rows[i].rounds.push_back(one_round(stage, cpus, ping, rows[i], sizes[i]));
+  }
+  return rows;
+}
+
+std::vector<ThroughputRow> measure_throughput(const Stage& stage, const Cpus& cpus,
+                                              const Options& options) {
+  std::vector<ThroughputRow> rows = {
+      {64 * KiB, 64, {}, {}}, {640 * KiB, 16, {}, {}}, {8 * MiB, 8, {}, {}}};
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    fmt::print(stderr, "bench: throughput, round {} of {}\n", round + 1, options.rounds);
+    for (ThroughputRow& row : rows) {
+      ThroughputOptions one{row.frame_bytes, row.slots, 1'000'000'000};
+      if (options.quick) one.duration_ns = 50'000'000;
+      row.memcpy_rounds.push_back(measure_memcpy(stage, cpus, one));
+      row.rounds.push_back(measure_stream(stage, cpus, one));
+    }
+  }
+  return rows;
+}
+
+Report measure(const Options& options) {
+  Report report;
+  report.quick = options.quick;
+  report.cpus = choose_cpus();
+  const Stage stage;
+  if (options.wants("latency")) report.latency = measure_latency(stage, report.cpus, options);
+  if (options.wants("throughput"))
+    report.throughput = measure_throughput(stage, report.cpus, options);
+  if (!options.wants("instructions") || !options.instructions) {
+    report.instructions.why_not = "not asked for";
+  } else {
+    fmt::print(stderr, "bench: instructions\n");
+    report.instructions =
+        count_instructions(stage, options.counted_program, options.quick, options.keep_profiles);
+  }
+  return report;
+}
+
+int run(const Options& options) {
+  const Report report = measure(options);
+  const nlohmann::ordered_json json = to_json(report);
+  print(json);
+  if (!options.json.empty()) {
+    std::ofstream file(options.json);
+    file << json.dump(2) << '\n';
+    if (!file) throw Failure(fmt::format("cannot write {}", options.json));
+  }
+  for (const ThroughputRow& row : report.throughput) {
+    for (const Throughput& round : row.rounds) {
+      if (round.wrong != 0) throw Failure("a delivered frame held wrong bytes");
+    }
+  }
+  return 0;
+}
+
+std::string folder_of(const char* program) {
+  const std::string path = program;
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+}  // namespace
+}  // namespace tensorpool::bench
+
+int main(int argc, char** argv) {
+  using namespace tensorpool::bench;
+  Options options;
+  options.counted_program = folder_of(argv[0]) + "/tp_bench_counted";
+  CLI::App app{"Latency, throughput and instructions per frame, beside raw Aeron and memcpy"};
+  app.add_flag("--quick", options.quick, "Two short rounds: does it run? The numbers mean nothing");
+  auto* rounds = app.add_option("--rounds", options.rounds, "Rounds of each workload (default 5)")
+                     ->check(CLI::Range(1, 1000));
+  app.add_option("--json", options.json, "Write everything to this file, too");
+  app.add_option("--only", options.only, "Only one part")
+      ->check(CLI::IsMember({"latency", "throughput", "instructions"}));
+  app.add_flag("!--no-instructions", options.instructions, "Do not run valgrind");
+  app.add_option("--keep-profiles", options.keep_profiles,
+                 "Copy callgrind's profiles to this folder, for callgrind_annotate");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (options.quick && rounds->count() == 0) options.rounds = 2;
+  try {
+    return run(options);
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "bench: interrupted\n");
+    return 130;
+  } catch (const std::exception& failure) {
+    fmt::print(stderr, "bench: {}\n", failure.what());
+    return 1;
+  }
+}

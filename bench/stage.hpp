@@ -1,0 +1,94 @@
+// Where the benches play: a directory of their own, a media driver in a process of its own, worker
+// processes on chosen CPUs. Everything ends and is removed with the process that owns the Stage,
+// however that ends.
+#pragma once
+
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace tensorpool::bench {
+
+// What ends a bench: caught in main() and at the end of every worker process.
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The user pressed Ctrl-C, or somebody ended us.
+struct Interrupted : Failure {
+  Interrupted() : Failure("interrupted") {}
+};
+
+// CLOCK_MONOTONIC, the same in all processes.
+inline std::int64_t now_ns() noexcept {
+  return std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
+// The two CPUs that workers are pinned to: of different cores where the kernel says which are.
+struct Cpus {
+  int first = 0;
+  int second = 0;
+  int available = 1;
+  bool shared() const noexcept { return first == second; }
+};
+Cpus choose_cpus();
+
+// Pins the calling thread; threads that it starts afterwards inherit it.
+void pin(int cpu);
+
+// An object in memory that workers share with their parent. T has no pointers.
+template <class T>
+class Shared {
+  static_assert(std::is_trivially_destructible_v<T>);
+
+ public:
+  Shared() {
+    void* memory =
+        ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw Failure("mmap of a page of results failed");
+    object_ = new (memory) T{};
+  }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  ~Shared() { (void)::munmap(object_, sizeof(T)); }
+
+  T* operator->() const noexcept { return object_; }
+  T& operator*() const noexcept { return *object_; }
+
+ private:
+  T* object_;
+};
+
+// REQUIRES a process without other threads (it forks), and at most one Stage.
+class Stage {
+ public:
+  // Makes the directory and waits until the media driver serves it.
+  Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  // Ends the media driver, which removes the directory.
+  ~Stage();
+
+  const std::string& directory() const noexcept { return directory_; }
+  std::string aeron_dir() const { return directory_ + "/aeron"; }
+
+  // Runs each job in a process of its own and waits for all. When one fails the others are ended
+  // and the text of the first failure is thrown; Interrupted when we were asked to stop.
+  void run(const std::vector<std::function<void()>>& jobs) const;
+
+ private:
+  std::string directory_;
+  pid_t driver_ = -1;
+  int guard_ = -1;  // the media driver's process ends when this end of a pipe closes
+};
+
+}  // namespace tensorpool::bench

@@ -1,0 +1,127 @@
+#include "transport/aeron/aeron_transport.hpp"
+
+#include <aeronc.h>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "transport/aeron/connection.hpp"
+
+namespace tensorpool::transport::aeron {
+namespace {
+
+// Aeron's paths have at most 384 bytes, the names of log buffers included.
+constexpr std::size_t longest_directory = 300;
+
+struct CncDeleter {
+  void operator()(aeron_cnc_t* cnc) const noexcept { aeron_cnc_close(cnc); }
+};
+using Cnc = std::unique_ptr<aeron_cnc_t, CncDeleter>;
+
+Cnc open_cnc(const std::string& directory) noexcept {
+  aeron_cnc_t* cnc = nullptr;
+  if (aeron_cnc_init(&cnc, directory.c_str(), 0) != 0) return nullptr;
+  return Cnc(cnc);
+}
+
+struct Listing {
+  aeron_counters_reader_t* reader;
+  std::vector<CounterView> counters;
+};
+
+void append_counter(std::int64_t value, std::int32_t id, std::int32_t type_id,
+                    const std::uint8_t* key, std::size_t key_length, const char* label,
+                    std::size_t label_length, void* clientd) noexcept {
+  auto& listing = *static_cast<Listing*>(clientd);
+  CounterView view;
+  view.id = id;
+  view.type_id = type_id;
+  view.value = value;
+  view.label.assign(label, label_length);
+  const auto* bytes = static_cast<const std::byte*>(static_cast<const void*>(key));
+  view.key.assign(bytes, bytes + key_length);
+  (void)aeron_counters_reader_counter_owner_id(listing.reader, id, &view.owner_id);
+  (void)aeron_counters_reader_counter_registration_id(listing.reader, id, &view.registration_id);
+  listing.counters.push_back(std::move(view));
+}
+
+class AeronTransport final : public transport::Transport {
+ public:
+  MediaDriverState probe(const ConnectOptions& options) override {
+    MediaDriverState state;
+    const auto directory = usable_directory("probe", options.directory);
+    if (!directory) return state;
+    const Cnc cnc = open_cnc(*directory);
+    aeron_cnc_constants_t constants{};
+    if (cnc == nullptr || aeron_cnc_constants(cnc.get(), &constants) != 0) return state;
+    state.pid = constants.pid;
+    state.start_ns = constants.start_timestamp * 1'000'000;
+    state.heartbeat_age_ns =
+        (aeron_epoch_clock() - aeron_cnc_to_driver_heartbeat(cnc.get())) * 1'000'000;
+    const bool process = ::kill(static_cast<pid_t>(state.pid), 0) == 0 || errno == EPERM;
+    state.alive = process && state.heartbeat_age_ns <= options.driver_timeout_ns;
+    return state;
+  }
+
+  std::string directory(const ConnectOptions& options) const override {
+    return resolve_directory(options.directory);
+  }
+
+  Result<std::unique_ptr<transport::Connection>> connect(const ConnectOptions& options) override {
+    auto directory = usable_directory("connect", options.directory);
+    if (!directory) return fail(std::move(directory.error()));
+    if (!probe(options).alive) {
+      return fail(Code::no_media_driver, "connect",
+                  fmt::format("no media driver serves {}; start one there, or name its directory "
+                              "(option or AERON_DIR)",
+                              *directory));
+    }
+    return Connection::open(options, *directory);
+  }
+};
+
+}  // namespace
+
+std::string resolve_directory(const std::string& option) {
+  if (!option.empty()) return option;
+  if (const char* environment = std::getenv("AERON_DIR");
+      environment != nullptr && *environment != '\0') {
+    return environment;
+  }
+  std::array<char, 1024> path{};
+  if (aeron_default_path(path.data(), path.size()) < 0) return {};
+  return path.data();
+}
+
+Result<std::string> usable_directory(const char* call, const std::string& option) {
+  std::string directory = resolve_directory(option);
+  if (directory.empty() || directory.front() != '/' || directory.size() > longest_directory) {
+    return fail(Code::invalid_argument, call,
+                fmt::format("Aeron directory \"{}\": must be an absolute path of at most {} bytes",
+                            directory.substr(0, 80), longest_directory));
+  }
+  return directory;
+}
+
+std::unique_ptr<transport::Transport> make_transport() {
+  return std::make_unique<AeronTransport>();
+}
+
+Result<std::vector<CounterView>> list_counters(const std::string& directory) {
+  auto usable = usable_directory("list_counters", directory);
+  if (!usable) return fail(std::move(usable.error()));
+  const Cnc cnc = open_cnc(*usable);
+  if (cnc == nullptr) {
+    return fail(Code::no_media_driver, "list_counters",
+                fmt::format("no media driver files in {}; name the directory of one", *usable));
+  }
+  Listing listing{aeron_cnc_counters_reader(cnc.get()), {}};
+  aeron_counters_reader_foreach_counter(listing.reader, &append_counter, &listing);
+  return std::move(listing.counters);
+}
+
+}  // namespace tensorpool::transport::aeron

@@ -1,0 +1,49 @@
+// One Aeron client.
+#pragma once
+
+#include <aeronc.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "transport/transport.hpp"
+
+namespace tensorpool::transport::aeron {
+
+class Connection final : public transport::Connection {
+ public:
+  // REQUIRES a live media driver in `directory`: then this takes a fraction of a millisecond.
+  static Result<std::unique_ptr<transport::Connection>> open(const ConnectOptions& options,
+                                                             const std::string& directory);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() override;
+
+  Result<std::unique_ptr<Add<transport::Publication>>> add_publication(
+      const std::string& channel, std::int32_t stream_id, base::Nanos deadline_ns) override;
+  Result<std::unique_ptr<Add<transport::Subscription>>> add_subscription(const std::string& channel,
+                                                                         std::int32_t stream_id,
+                                                                         base::Nanos deadline_ns,
+                                                                         ImageLog* images) override;
+  Result<std::unique_ptr<Add<transport::Counter>>> add_counter(const CounterSpec& spec,
+                                                               base::Nanos deadline_ns) override;
+  int do_work() override;
+  bool is_closed() const noexcept override;
+  std::int64_t client_id() const noexcept override;
+  // What Aeron's client last complained of; it never ends the process. Any thread.
+  std::string last_error() const;
+
+ private:
+  Connection() = default;
+  static void on_error(void* clientd, int code, const char* message) noexcept;
+
+  aeron_context_t* context_ = nullptr;
+  aeron_t* client_ = nullptr;
+  bool invoked_ = false;
+  mutable std::mutex error_mutex_;  // errors come on Aeron's thread, far from any frame
+  std::string error_;
+};
+
+}  // namespace tensorpool::transport::aeron

@@ -1,0 +1,72 @@
+#include "transport/aeron/hot.hpp"
+
+#include <exception>
+
+namespace tensorpool::transport::aeron {
+namespace {
+
+struct Assembled {
+  FragmentHandler handler;
+  std::exception_ptr thrown;
+};
+
+}  // namespace
+
+Publication::Publication(aeron_exclusive_publication_t* handle) noexcept : handle_(handle) {
+  aeron_publication_constants_t constants{};
+  if (aeron_exclusive_publication_constants(handle_, &constants) != 0) return;
+  max_claim_bytes_ = constants.max_payload_length;
+  max_message_bytes_ = constants.max_message_length;
+  session_id_ = constants.session_id;
+  stream_id_ = constants.stream_id;
+}
+
+Publication::~Publication() { (void)aeron_exclusive_publication_close(handle_, nullptr, nullptr); }
+
+Position Publication::offer(std::span<const std::byte> message) noexcept {
+  // Aeron looks at the length only once there is room; ask first, so that the answer is always the same.
+  if (message.size() > max_message_bytes_) return publication_error;
+  // Aeron refuses a null buffer, also for an empty message.
+  static constexpr std::uint8_t nothing = 0;
+  const auto* bytes =
+      message.empty() ? &nothing
+                      : static_cast<const std::uint8_t*>(static_cast<const void*>(message.data()));
+  return aeron_exclusive_publication_offer(handle_, bytes, message.size(), nullptr, nullptr);
+}
+
+Subscription::~Subscription() {
+  (void)aeron_subscription_close(handle_, nullptr, nullptr);
+  if (assembler_ != nullptr) (void)aeron_fragment_assembler_delete(assembler_);
+}
+
+void Subscription::on_fragment(void* clientd, const std::uint8_t* buffer, std::size_t length,
+                               aeron_header_t* header) noexcept {
+  (*static_cast<FragmentHandler*>(clientd))(fragment_of(buffer, length, header));
+}
+
+void Subscription::on_assembled(void* clientd, const std::uint8_t* buffer, std::size_t length,
+                                aeron_header_t* header) noexcept {
+  auto& target = *static_cast<Assembled*>(static_cast<Subscription*>(clientd)->assembled_target_);
+  if (target.thrown != nullptr) return;  // nothing more is handed over; these messages are lost
+  Fragment message = fragment_of(buffer, length, header);
+  message.begin = message.end = true;
+  try {
+    target.handler(message);
+  } catch (...) {
+    target.thrown = std::current_exception();
+  }
+}
+
+int Subscription::poll_assembled(FragmentHandler handler, int limit) {
+  if (assembler_ == nullptr &&
+      aeron_fragment_assembler_create(&assembler_, &on_assembled, this) != 0)
+    return 0;
+  Assembled target{handler, nullptr};
+  assembled_target_ = &target;
+  const int count = poll_raw(&aeron_fragment_assembler_handler, assembler_, limit);
+  assembled_target_ = nullptr;
+  if (target.thrown != nullptr) std::rethrow_exception(target.thrown);
+  return count;
+}
+
+}  // namespace tensorpool::transport::aeron

@@ -1,0 +1,129 @@
+// What is Aeron's own about the connection: its error handler, and the concrete hot classes.
+#include "transport/aeron/connection.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support.hpp"
+#include "transport/aeron/hot.hpp"
+
+namespace tensorpool::transport::aeron {
+namespace {
+
+class ConnectionTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto launched = EmbeddedMediaDriver::launch(small_driver(folder_ / "aeron"));
+    ASSERT_TRUE(launched) << launched.error().message();
+    driver_ = std::move(*launched);
+    ConnectOptions options;
+    options.directory = folder_ / "aeron";
+    options.invoked = true;
+    options.driver_timeout_ns = 300'000'000;
+    auto connection = make_transport()->connect(options);
+    ASSERT_TRUE(connection) << connection.error().message();
+    connection_ = std::move(*connection);
+  }
+  template <class Condition>
+  [[nodiscard]] bool wait(Condition&& condition, bool drive = true) {
+    const base::Nanos deadline = base::SystemClock::monotonic() + 20'000'000'000;
+    while (!condition()) {
+      if (base::SystemClock::monotonic() > deadline) return false;
+      (void)connection_->do_work();
+      if (drive) (void)driver_->do_work();
+    }
+    return true;
+  }
+  template <class T>
+  std::unique_ptr<T> finish(Result<std::unique_ptr<Add<T>>> add) {
+    std::unique_ptr<T> resource;
+    EXPECT_TRUE(add);
+    EXPECT_TRUE(wait([&] {
+      auto polled = (*add)->poll();
+      EXPECT_TRUE(polled) << polled.error().message();
+      if (polled) resource = std::move(*polled);
+      return !polled || resource != nullptr;
+    }));
+    return resource;
+  }
+  base::Nanos soon() const { return base::SystemClock::monotonic() + 20'000'000'000; }
+
+  Folder folder_;
+  std::unique_ptr<EmbeddedMediaDriver> driver_;
+  std::unique_ptr<transport::Connection> connection_;
+};
+
+// Aeron's own handler would print and end this process.
+TEST_F(ConnectionTest, errors_are_kept_and_never_end_the_process) {
+  const auto& connection = static_cast<const Connection&>(*connection_);
+  EXPECT_EQ(connection.last_error(), "");
+  ASSERT_TRUE(wait([&] { return connection.is_closed(); }, false));
+  EXPECT_NE(connection.last_error(), "");
+  EXPECT_LE(connection.last_error().size(), 1100U);
+}
+
+// Proves: STR-16
+TEST_F(ConnectionTest, counters_live_in_the_media_drivers_own_files) {
+  const auto counter = finish(connection_->add_counter({1500, {}, "one of ours"}, soon()));
+  ASSERT_NE(counter, nullptr);
+  counter->set(-5);
+  const auto listed = list_counters(folder_ / "aeron");
+  ASSERT_TRUE(listed);
+  int found = 0;
+  for (const CounterView& view : *listed) {
+    if (view.id != counter->id()) continue;
+    ++found;
+    EXPECT_EQ(view.value, -5);
+    EXPECT_EQ(view.type_id, 1500);
+    EXPECT_EQ(view.label, "one of ours");
+    EXPECT_EQ(view.owner_id, connection_->client_id());
+    EXPECT_GT(view.registration_id, 0);
+  }
+  EXPECT_EQ(found, 1);
+}
+
+TEST_F(ConnectionTest, ports_poll_the_concrete_class_with_any_callable) {
+  auto sender = finish(connection_->add_publication("aeron:ipc", 7, soon()));
+  auto receiver = finish(connection_->add_subscription("aeron:ipc", 7, soon(), nullptr));
+  ASSERT_TRUE(sender && receiver);
+  auto& publication = dynamic_cast<Publication&>(*sender);
+  auto& subscription = dynamic_cast<Subscription&>(*receiver);
+  ASSERT_TRUE(wait([&] { return publication.is_connected() && subscription.image_count() == 1; }));
+  Claim claim;
+  ASSERT_GT(publication.try_claim(8, claim), 0);
+  claim.data[0] = std::byte{9};
+  publication.commit(claim);
+  int count = 0;
+  ASSERT_TRUE(wait([&] {
+    return subscription.poll(
+               [&](const Fragment& fragment) noexcept {
+                 ++count;
+                 EXPECT_TRUE(fragment.whole());
+                 EXPECT_EQ(fragment.data.size(), 8U);
+                 EXPECT_EQ(fragment.data[0], std::byte{9});
+                 EXPECT_EQ(fragment.session_id, publication.session_id());
+               },
+               10) == 1;
+  }));
+  EXPECT_EQ(count, 1);
+}
+
+// What decides the tail (docs/internals/aeron-facts.md): every subscription is untethered. The media
+// driver writes it into the channel of the subscriber's position counter.
+TEST_F(ConnectionTest, subscriptions_are_untethered) {
+  auto receiver = finish(connection_->add_subscription("aeron:ipc", 8, soon(), nullptr));
+  auto sender = finish(connection_->add_publication("aeron:ipc", 8, soon()));
+  ASSERT_TRUE(sender && receiver);
+  ASSERT_TRUE(wait([&] { return receiver->image_count() == 1; }));
+  const auto listed = list_counters(folder_ / "aeron");
+  ASSERT_TRUE(listed);
+  bool seen = false;
+  for (const CounterView& view : *listed) {
+    if (view.label.rfind("sub-pos", 0) != 0) continue;
+    seen = true;
+    EXPECT_NE(view.label.find("tether=false"), std::string::npos) << view.label;
+  }
+  EXPECT_TRUE(seen);
+}
+
+}  // namespace
+}  // namespace tensorpool::transport::aeron

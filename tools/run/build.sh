@@ -1,0 +1,142 @@
+# Dependencies, configuring, building, testing and running. Sourced by run.
+
+# ensure_aeron COMPILER SANITIZER: an Aeron that CMake will find, the user's own or ours in .deps/.
+ensure_aeron() {
+  local prefixes
+  prefixes=$(compgen -G "$root/.deps/aeron-*-$1-$2" || true)
+  [[ -z $prefixes ]] || return 0
+  if [[ $2 == plain ]] && cmake -S "$root/tools/find_aeron" -B "$root/build/.find_aeron" >/dev/null 2>&1; then
+    return # the user's own wins
+  fi
+  if ! "$root/tools/get_aeron.sh" --has-cargo; then
+    ensure_packages "${packages_cargo[@]}"
+  fi
+  "$root/tools/get_aeron.sh" "$1" "$2" >/dev/null
+}
+
+ensure_dependencies() {
+  local preset=$1
+  local packages=("${packages_build[@]}")
+  case $preset in
+    asan-ubsan | tsan | fuzz | tidy) packages+=("${packages_clang[@]}") ;;
+    coverage) packages+=("${packages_clang[@]}" "${packages_coverage[@]}") ;;
+    dev | release) ;;
+    *) fail "there is no preset '$preset'; see ./run help" ;;
+  esac
+  ensure_packages "${packages[@]}"
+  ensure_aeron gcc plain
+  if [[ $preset == tsan ]]; then
+    ensure_aeron clang thread
+  fi
+}
+
+# configure PRESET: only when it was never done, the presets changed, or the Aeron it found is gone.
+configure() {
+  local preset=$1
+  local folder=$root/build/$preset
+  local wanted aeron
+  wanted=$(sha256sum <"$root/CMakePresets.json")
+  aeron=$(sed -nE 's/^aeron_DIR:PATH=(.*)/\1/p' "$folder/CMakeCache.txt" 2>/dev/null || true)
+  if [[ -f $folder/build.ninja && $(cat "$folder/.presets" 2>/dev/null) == "$wanted" && -d $aeron ]]; then
+    return
+  fi
+  say "configuring preset $preset"
+  mkdir -p "$folder"
+  if ! cmake --preset "$preset" --fresh >"$folder.log" 2>&1; then
+    cat "$folder.log" >&2
+    fail "preset $preset could not be configured"
+  fi
+  printf '%s\n' "$wanted" >"$folder/.presets"
+}
+
+# build PRESET [TARGET...]: without targets, those of the build preset. Two calls at once take turns.
+build() {
+  local preset=$1
+  shift
+  ensure_dependencies "$preset"
+  mkdir -p "$root/build"
+  exec 8>"$root/build/.$preset.lock"
+  flock 8
+  configure "$preset"
+  local arguments=(--build --preset "$preset" --parallel "$(job_count)")
+  [[ $# -eq 0 ]] || arguments+=(--target "$@")
+  if [[ -t 2 && -z ${quiet:-} ]]; then
+    cmake "${arguments[@]}" >&2 || fail "preset $preset did not build"
+  elif ! cmake "${arguments[@]}" >"$root/build/$preset.log" 2>&1; then
+    grep -vE '^\[[0-9]+/[0-9]+\]' "$root/build/$preset.log" | tail -n 200 >&2
+    fail "preset $preset did not build; the whole log is in build/$preset.log"
+  fi
+  exec 8>&-
+}
+
+# program NAME: builds one release program without a word, unless it is built for the first time.
+program() {
+  local path=$root/build/release/bin/$1
+  if [[ ! -x $path ]]; then
+    say "building $1 (the first time takes some minutes)"
+    build release "$1"
+  else
+    quiet=1 build release "$1"
+  fi
+}
+
+run_setup() {
+  ensure_dependencies release
+  "$root/tools/get_photos.sh" >/dev/null
+  configure release
+  say "ready: ./run demo, ./run test"
+}
+
+run_build() {
+  local preset=${1:-release}
+  say "building preset $preset"
+  if [[ $preset == tidy ]]; then
+    ensure_dependencies tidy
+    configure tidy
+  else
+    build "$preset"
+  fi
+}
+
+run_tp() {
+  program tp
+  cd "$here"
+  exec "$root/build/release/bin/tp" "$@"
+}
+
+run_demo() {
+  program tp # the demo's processes are the command line's
+  program tp_demo
+  cd "$here"
+  exec "$root/build/release/bin/tp_demo" "$@"
+}
+
+run_bench() {
+  ensure_packages "${packages_bench[@]}"
+  # Configured before valgrind was there: its header is looked for once more.
+  if grep -qs 'VALGRIND_INCLUDE.*NOTFOUND' "$root/build/release/CMakeCache.txt"; then
+    rm -f "$root/build/release/.presets"
+  fi
+  say "building preset release"
+  build release
+  exec "$root/bench/run_bench.sh" "$@"
+}
+
+# run_test [PRESET] [ctest arguments]: the last line counts what ran.
+run_test() {
+  local preset=release
+  if [[ $# -gt 0 && $1 != -* ]]; then
+    preset=$1
+    shift
+  fi
+  say "building preset $preset"
+  build "$preset"
+  "$root/tools/get_photos.sh" >/dev/null
+  say "testing preset $preset"
+  local results=$root/build/$preset/results.xml
+  rm -f "$results"
+  local code=0
+  ctest --preset "$preset" --parallel "$(job_count)" --output-junit "$results" "$@" || code=$?
+  python3 "$root/tools/count_tests.py" "$results" || code=1
+  return "$code"
+}
