@@ -116,8 +116,12 @@ std::vector<std::string> faults_of(const shm::Superblock& block, std::uint64_t f
         faults.push_back(
             fmt::format("stride_bytes is {}, not a positive multiple of 64", block.stride_bytes));
       }
-      if (block.slot_bytes != shm::pool_slot_bytes_unset)
-        faults.push_back(fmt::format("slot_bytes is {}, not 4294967295", block.slot_bytes));
+      // Writers of this project say the stride, some others "unset" (SHM-24, SHM-25).
+      if (block.slot_bytes != block.stride_bytes &&
+          block.slot_bytes != shm::pool_slot_bytes_unset) {
+        faults.push_back(
+            fmt::format("slot_bytes is {}, neither the stride nor 4294967295", block.slot_bytes));
+      }
       break;
     default:
       faults.push_back(fmt::format("region_type is {}, neither 1 (header ring) nor 2 (pool)",

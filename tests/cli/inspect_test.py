@@ -70,10 +70,12 @@ class Inspect(unittest.TestCase):
 
     def test_folder_of_an_epoch(self):
         self.write(self.ring())
-        self.write(superblock(2, 1, 4, 0xFFFFFFFF, 64) + bytes(4 * 64), "1.pool")
+        # What this project writes, and what some others do (SHM-24, SHM-25).
+        self.write(superblock(2, 1, 4, 64, 64) + bytes(4 * 64), "1.pool")
+        self.write(superblock(2, 2, 4, 0xFFFFFFFF, 128) + bytes(4 * 128), "2.pool")
         code, regions = self.regions(self.folder.name)
         self.assertEqual(code, 0, regions)
-        self.assertEqual([r["superblock"]["region_type"] for r in regions], ["header_ring", "payload_pool"])
+        self.assertEqual([r["superblock"]["region_type"] for r in regions], ["header_ring", "payload_pool", "payload_pool"])
 
     def test_every_truncation_is_shown_and_none_crashes(self):
         whole = self.ring()
@@ -89,6 +91,7 @@ class Inspect(unittest.TestCase):
             "epoch": superblock(epoch=0),
             "nslots": superblock(nslots=3),
             "slot_bytes": superblock(slot_bytes=128),
+            "neither the stride": superblock(2, 1, 4, 128, 64),
             "stride_bytes": superblock(2, 1, 4, 0xFFFFFFFF, 65),
             "region_type": superblock(region_type=9),
         }
