@@ -49,6 +49,30 @@ namespace tensorpool::detail {
 class ProducerHandle {
  public:
   static Producer make(client::ProducerObject* object) noexcept { return Producer(object); }
+  static Slot make(client::ProducerObject* object, const agents::ClaimedSlot& claim,
+                   const TensorSpec& spec) noexcept {
+    Slot slot;
+    slot.port_ = object;
+    slot.wiring_ = claim.wiring;
+    slot.session_ = claim.session;
+    slot.seq_ = claim.seq;
+    slot.claimed_ns_ = claim.claimed_ns;
+    slot.data_ = claim.data;
+    slot.size_ = claim.size;
+    slot.spec_ = spec;
+    slot.pool_id_ = claim.pool_id;
+    return slot;
+  }
+  // What the port gave out.
+  static agents::ClaimedSlot claim_of(const Slot& slot) noexcept {
+    return {static_cast<agents::Wiring*>(slot.wiring_),
+            slot.session_,
+            slot.seq_,
+            slot.claimed_ns_,
+            slot.data_,
+            slot.size_,
+            slot.pool_id_};
+  }
 };
 class ConsumerHandle {
  public:

@@ -43,16 +43,10 @@ Slot& Slot::operator=(Slot&& other) noexcept {
   return *this;
 }
 
-// What the port gave out, put together again.
-#define TP_CLAIM_OF_THIS                                                                       \
-  agents::ClaimedSlot {                                                                        \
-    static_cast<agents::Wiring*>(wiring_), session_, seq_, claimed_ns_, data_, size_, pool_id_ \
-  }
-
 Result<Committed> Slot::commit(const CommitOptions& options) noexcept {
   ProducerObject* owner = object(std::exchange(port_, nullptr));
   if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::commit"));
-  auto outcome = owner->port.commit(TP_CLAIM_OF_THIS, options);
+  auto outcome = owner->port.commit(detail::ProducerHandle::claim_of(*this), options);
   client::reap(owner);
   return outcome;
 }
@@ -60,12 +54,10 @@ Result<Committed> Slot::commit(const CommitOptions& options) noexcept {
 Result<void> Slot::abort() noexcept {
   ProducerObject* owner = object(std::exchange(port_, nullptr));
   if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::abort"));
-  auto outcome = owner->port.abort(TP_CLAIM_OF_THIS);
+  auto outcome = owner->port.abort(detail::ProducerHandle::claim_of(*this));
   client::reap(owner);
   return outcome;
 }
-
-#undef TP_CLAIM_OF_THIS
 
 Producer& Producer::operator=(Producer&& other) noexcept {
   if (this == &other) return *this;
@@ -79,17 +71,7 @@ Result<Slot> Producer::claim(const TensorSpec& spec) noexcept {
   if (owner == nullptr) return fail(Error::hot(Code::closed, "claim"));
   auto claimed = owner->port.claim(spec);
   if (!claimed) return fail(claimed.error());
-  Slot slot;
-  slot.port_ = owner;
-  slot.wiring_ = claimed->wiring;
-  slot.session_ = claimed->session;
-  slot.seq_ = claimed->seq;
-  slot.claimed_ns_ = claimed->claimed_ns;
-  slot.data_ = claimed->data;
-  slot.size_ = claimed->size;
-  slot.spec_ = spec;
-  slot.pool_id_ = claimed->pool_id;
-  return slot;
+  return detail::ProducerHandle::make(owner, *claimed, spec);
 }
 
 Result<Committed> Producer::offer(const TensorSpec& spec, std::span<const std::byte> payload,
