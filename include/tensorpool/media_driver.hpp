@@ -10,7 +10,7 @@
 namespace tensorpool {
 
 struct MediaDriverOptions {
-  std::string aeron_dir;  // empty: AERON_DIR, then Aeron's default
+  std::string aeron_dir{};  // empty: AERON_DIR, then Aeron's default
 };
 
 // Runs Aeron's C media driver in one thread of its own, with the settings that keep a standing

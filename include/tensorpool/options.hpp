@@ -1,7 +1,7 @@
 // Settings of clients, producers and consumers: plain structs with the defaults of
-// docs/protocol/11-configuration.md section 14. Every field names its unit. A setting outside its
-// valid values makes the call that uses it fail with invalid_argument, naming the setting
-// (CFG-116).
+// docs/protocol/11-configuration.md section 14. Every field names its unit and has a default, so
+// that designated initialisers may leave it out. A setting outside its valid values makes the call
+// that uses it fail with invalid_argument, naming the setting (CFG-116).
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ enum class Idle : std::uint8_t { backoff = 0, sleeping = 1, yielding = 2, busy_s
 
 // An Aeron channel and stream id (1 … 2147483647).
 struct Endpoint {
-  std::string channel;
+  std::string channel{};
   std::int32_t stream_id = 0;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
@@ -52,14 +52,14 @@ struct Notice {
   NoticeKind kind = NoticeKind::error;
   std::uint32_t stream_id = 0;  // 0: the client as a whole
   std::uint64_t epoch = 0;
-  std::string_view text;
+  std::string_view text{};
 };
 
 struct ClientOptions {
   Mode mode = Mode::driver;
   Threading threading = Threading::threaded;
-  std::string aeron_dir;    // empty: AERON_DIR, then Aeron's default
-  std::string client_name;  // at most 100 bytes; shown in Aeron's counters
+  std::string aeron_dir{};    // empty: AERON_DIR, then Aeron's default
+  std::string client_name{};  // at most 100 bytes; shown in Aeron's counters
 
   Endpoint control{"aeron:ipc?term-length=4m", 1000};
   Endpoint announce{"aeron:ipc?term-length=4m", 1001};
@@ -73,8 +73,8 @@ struct ClientOptions {
 
   std::vector<std::string> allowed_base_dirs{"/dev/shm"};
   std::uint32_t forbidden_mode_bits = 0007;
-  std::optional<std::uint32_t> required_owner;  // uid
-  std::optional<std::uint32_t> required_group;  // gid
+  std::optional<std::uint32_t> required_owner{};  // uid
+  std::optional<std::uint32_t> required_group{};  // gid
   bool lock_memory = false;
 
   std::uint32_t fragment_limit = 10;            // per poll and subscription, at most 16
@@ -83,7 +83,7 @@ struct ClientOptions {
   std::int64_t media_driver_timeout_ns = 2'000'000'000;  // bounds connecting and every add
 
   // Told on the conductor; must not block. May be empty.
-  std::function<void(const Notice&)> on_notice;
+  std::function<void(const Notice&)> on_notice{};
 };
 
 // One pool of payload slots, all of `stride_bytes` (a multiple of 64).
@@ -101,7 +101,7 @@ struct ProducerOptions {
   std::string namespace_name = "default";
   std::uint32_t file_mode = 0660;
   std::uint32_t slots = 1024;  // power of two; the same for the header ring and every pool
-  std::vector<PoolOptions> pools;
+  std::vector<PoolOptions> pools{};
   bool prefault = true;
   bool lock_memory = false;
   bool remove_on_close = true;  // unlink the regions of this epoch at a clean close (SHM-263)
@@ -120,7 +120,7 @@ struct ConsumerOptions {
   std::uint32_t max_rate_hz = 0;  // 0: unlimited; frames above the rate are skipped locally
   std::uint32_t expected_layout_version = 0;    // 0: any
   std::uint32_t max_outstanding_seq_gap = 256;  // 0: off; a larger gap resynchronises
-  std::string payload_fallback_uri;  // named in diagnostics when regions are refused; empty: none
+  std::string payload_fallback_uri{};  // named in diagnostics when regions are refused; empty: none
   std::int64_t hello_interval_ns = 1'000'000'000;
   std::int64_t qos_interval_ns = 1'000'000'000;
 };

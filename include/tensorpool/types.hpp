@@ -169,8 +169,8 @@ struct Dims {
 // means contiguous in `order`.
 struct TensorSpec {
   DType dtype = DType::unknown;
-  Dims shape;
-  Dims strides;
+  Dims shape{};
+  Dims strides{};
   MajorOrder order = MajorOrder::row;
   ProgressUnit progress_unit = ProgressUnit::none;
 
