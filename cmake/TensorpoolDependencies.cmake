@@ -1,6 +1,9 @@
 # Where the libraries come from: Debian's packages for all but Aeron.
 include_guard(GLOBAL)
 
+# A project that embeds this one links these libraries too, from outside of this folder.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
+
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(tl-expected REQUIRED)

@@ -50,11 +50,13 @@ function(tp_layer name)
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
     target_link_libraries(${target} INTERFACE ${arg_LINKS})
+    target_compile_features(${target} INTERFACE cxx_std_20)
     return()
   endif()
   add_library(${target} STATIC ${arg_SOURCES})
   target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
   target_link_libraries(${target} PUBLIC ${arg_LINKS} PRIVATE tensorpool_options ${arg_PRIVATE_LINKS})
+  target_compile_features(${target} PUBLIC cxx_std_20) # also of a project that embeds this one
 endfunction()
 
 # What a partial build asks for: the tests that have threads, and the fuzzers.

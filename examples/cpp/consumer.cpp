@@ -37,6 +37,7 @@ bool consume(Mirror& mirror, const Arguments& args) {
 int main(int argc, char** argv) {
   return example::run(argc, argv, [](const Arguments& args) {
     Mirror mirror;
+    std::fprintf(stderr, "waiting for stream %u\n", args.stream);
     return consume(mirror, args);
   });
 }

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""The examples in processes of their own: frames travel, are proved, and hold what the camera saw.
+
+Usage: programs_test.py FOLDER_OF_THE_PROGRAMS
+"""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+DEADLINE_S = 60
+FOLDER = pathlib.Path()
+
+
+class Programs(unittest.TestCase):
+    def setUp(self):
+        # Aeron's own files and the regions lie in memory, as they would with a user.
+        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        folder = tempfile.TemporaryDirectory(prefix="tensorpool-examples-", dir=place)
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        (self.root / "regions").mkdir()
+        self.environment = dict(os.environ, AERON_DIR=str(self.root / "aeron"))
+
+    def start(self, name, *arguments):
+        process = subprocess.Popen([FOLDER / f"example_{name}", *arguments], env=self.environment, text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+        self.addCleanup(end)
+        return process
+
+    def start_port(self, name, count):
+        return self.start(name, "--stream", "4711", "--base-dir", str(self.root / "regions"), "--count", str(count))
+
+    def start_media_driver(self):
+        process = self.start("media_driver")
+        timer = threading.Timer(DEADLINE_S, process.kill)
+        timer.start()
+        line = process.stdout.readline()
+        timer.cancel()
+        self.assertIn(str(self.root / "aeron"), line)
+        return process
+
+    def finish(self, process, code=0):
+        out, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(code, process.returncode, out + err)
+        return out + err
+
+    def interrupt(self, process):
+        process.send_signal(signal.SIGINT)
+        return self.finish(process)
+
+    def books(self, text):
+        pairs = re.findall(r"(seen|delivered|overwritten|lost|skipped|ended|claimed|published|wrong) (\d+)|(\d+) (wrong)",
+                           text)
+        return {a or d: int(b or c) for a, b, c, d in pairs}
+
+    def check_consumer(self, text, count):
+        books = self.books(text)
+        self.assertGreaterEqual(books["delivered"], count, text)
+        self.assertEqual(0, books["wrong"], text)
+        self.assertEqual(books["seen"], sum(books[key] for key in
+                                            ("delivered", "overwritten", "lost", "skipped", "ended")), text)
+        spots = re.findall(r"frame (\d+): spot at row ([\d.]+), column ([\d.]+)", text)
+        self.assertTrue(spots, text)
+        for seq, row, column in spots:  # told here once more, apart from the program
+            self.assertEqual((int(seq) % 224 + 7.5, 3 * int(seq) % 304 + 7.5), (float(row), float(column)), text)
+
+    def test_frames_travel_and_are_proved(self):
+        media_driver = self.start_media_driver()
+        producer = self.start_port("producer", 0)
+        consumer = self.start_port("consumer", 120)
+        loop = self.start_port("control_loop", 120)
+        self.check_consumer(self.finish(consumer), 120)
+        self.check_consumer(self.finish(loop), 120)
+        books = self.books(self.interrupt(producer))
+        self.assertGreaterEqual(books["published"], 120)
+        left = [path for path in (self.root / "regions").rglob("*") if path.is_file()]
+        self.assertEqual([], left)  # a clean end takes its regions along
+        self.interrupt(media_driver)
+
+    def test_a_producer_ends_by_itself(self):
+        self.start_media_driver()
+        books = self.books(self.finish(self.start_port("producer", 5)))
+        self.assertEqual(5, books["claimed"])
+
+    def test_a_consumer_without_a_stream_ends_with_an_interrupt(self):
+        self.start_media_driver()
+        consumer = self.start_port("consumer", 1)
+        self.assertIn("waiting", consumer.stderr.readline())
+        self.assertEqual(0, self.books(self.interrupt(consumer))["seen"])
+
+    def test_without_a_media_driver_the_error_names_its_directory(self):
+        text = self.finish(self.start_port("producer", 1), code=1)
+        self.assertIn("no_media_driver", text)
+        self.assertIn(str(self.root / "aeron"), text)
+
+    def test_arguments_that_are_not_understood(self):
+        for arguments in (["--strem", "1"], ["--stream", "0"], ["--count"], ["--base-dir", "relative"]):
+            text = self.finish(self.start("producer", *arguments), code=2)
+            self.assertIn("not understood: " + arguments[0], text)
+
+
+if __name__ == "__main__":
+    FOLDER = pathlib.Path(sys.argv.pop(1))
+    unittest.main()
