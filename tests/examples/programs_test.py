@@ -79,12 +79,12 @@ class Programs(unittest.TestCase):
     def test_frames_travel_and_are_proved(self):
         media_driver = self.start_media_driver()
         producer = self.start_port("producer", 0)
-        consumer = self.start_port("consumer", 120)
-        loop = self.start_port("control_loop", 120)
-        self.check_consumer(self.finish(consumer), 120)
-        self.check_consumer(self.finish(loop), 120)
+        consumer = self.start_port("consumer", 60)
+        loop = self.start_port("control_loop", 60)
+        self.check_consumer(self.finish(consumer), 60)
+        self.check_consumer(self.finish(loop), 60)
         books = self.books(self.interrupt(producer))
-        self.assertGreaterEqual(books["published"], 120)
+        self.assertGreaterEqual(books["published"], 60)
         left = [path for path in (self.root / "regions").rglob("*") if path.is_file()]
         self.assertEqual([], left)  # a clean end takes its regions along
         self.interrupt(media_driver)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """./run without its environment: missing Debian packages, unknown commands, and how results are counted."""
+import json
 import os
 import pathlib
 import subprocess
@@ -69,6 +70,27 @@ class Packages(CheckoutTest):
         self.assertEqual("", self.called())
 
 
+class Clean(CheckoutTest):
+    """In a folder of its own: what clean removes is not ours to lose."""
+
+    def clean(self, *arguments):
+        self.write("build/a", "")
+        self.write(".deps/a", "")
+        script = f'root={self.root}; source "{ROOT}/tools/run/common.sh"; run_clean "$@"'
+        result = subprocess.run(["bash", "-euo", "pipefail", "-c", script, "run", *arguments], capture_output=True,
+                                text=True, check=False)
+        return result.returncode, (self.root / "build").exists(), (self.root / ".deps").exists()
+
+    def test_clean_removes_the_builds(self):
+        self.assertEqual((0, False, True), self.clean())
+
+    def test_clean_all_removes_the_dependencies_too(self):
+        self.assertEqual((0, False, False), self.clean("--all"))
+
+    def test_anything_else_removes_nothing(self):
+        self.assertEqual((1, True, True), self.clean("--al"))
+
+
 class Commands(unittest.TestCase):
     def run_it(self, *arguments):
         return subprocess.run([ROOT / "run", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -85,10 +107,37 @@ class Commands(unittest.TestCase):
         self.assertEqual(1, result.returncode)
         self.assertIn("biuld", result.stderr)
 
-    def test_an_unknown_preset_fails(self):
-        result = self.run_it("build", "nonesuch")
-        self.assertEqual(1, result.returncode)
-        self.assertIn("nonesuch", result.stderr)
+    def test_without_a_command_it_explains_itself(self):
+        result = self.run_it()
+        self.assertEqual((0, self.run_it("help").stdout), (result.returncode, result.stdout))
+
+    def test_an_unknown_preset_fails_before_anything_is_done(self):
+        for command in ("build", "test"):
+            result = self.run_it(command, "nonesuch")
+            self.assertEqual(1, result.returncode)
+            self.assertRegex(result.stderr, rf"^run: there is no preset 'nonesuch' to {command}; there are: dev release ")
+
+    def test_a_preset_without_tests_of_its_own_cannot_be_tested(self):
+        for preset in ("fuzz", "tidy"):
+            self.assertIn(f"no preset '{preset}' to test", self.run_it("test", preset).stderr)
+
+    def test_a_name_in_the_place_of_the_preset_is_told_where_it_belongs(self):
+        self.assertIn("./run test -R NAME", self.run_it("test", "Seqlock").stderr)
+
+    def test_presets_are_those_of_cmake(self):
+        text = json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))
+        named = {preset["name"] for preset in text["configurePresets"] if not preset.get("hidden")}
+        told = self.run_it("build", "nonesuch").stderr.split("there are: ")[1].split()
+        self.assertEqual(named, set(told))
+        tested = {preset["name"] for preset in text["testPresets"] if not preset.get("hidden")}
+        told = self.run_it("test", "nonesuch").stderr.split("there are: ")[1].split(";")[0].split()
+        self.assertEqual(tested, set(told))
+
+    def test_arguments_that_a_command_does_not_take(self):
+        for command in (["fuzz", "--second", "3"], ["fuzz", "--seconds"], ["fuzz", "--seconds", "many"]):
+            result = self.run_it(*command)
+            self.assertEqual(1, result.returncode, command)
+            self.assertRegex(result.stderr, r"^run: ", command)
 
 
 class Counting(CheckoutTest):

@@ -1,5 +1,18 @@
 # Dependencies, configuring, building, testing and running. Sourced by run.
 
+readonly tested_presets=(dev release asan-ubsan tsan coverage)
+readonly presets=("${tested_presets[@]}" fuzz tidy)
+
+# check_preset PRESET COMMAND NAME...: NAME... are the presets that COMMAND takes.
+check_preset() {
+  local preset=$1 command=$2
+  shift 2
+  [[ " $* " != *" $preset "* ]] || return 0
+  local hint=''
+  [[ $command != test ]] || hint='; to run some tests only: ./run test -R NAME'
+  fail "there is no preset '$preset' to $command; there are: $*$hint"
+}
+
 # ensure_aeron COMPILER SANITIZER: an Aeron that CMake will find, the user's own or ours in .deps/.
 ensure_aeron() {
   local prefixes
@@ -21,7 +34,7 @@ ensure_dependencies() {
     asan-ubsan | tsan | fuzz | tidy) packages+=("${packages_clang[@]}") ;;
     coverage) packages+=("${packages_clang[@]}" "${packages_coverage[@]}") ;;
     dev | release) ;;
-    *) fail "there is no preset '$preset'; see ./run help" ;;
+    *) fail "preset '$preset' has no list of packages" ;;
   esac
   ensure_packages "${packages[@]}"
   ensure_aeron gcc plain
@@ -89,6 +102,7 @@ run_setup() {
 
 run_build() {
   local preset=${1:-release}
+  check_preset "$preset" build "${presets[@]}"
   say "building preset $preset"
   if [[ $preset == tidy ]]; then
     ensure_dependencies tidy
@@ -129,6 +143,7 @@ run_test() {
     preset=$1
     shift
   fi
+  check_preset "$preset" test "${tested_presets[@]}"
   say "building preset $preset"
   build "$preset"
   "$root/tools/get_photos.sh" >/dev/null

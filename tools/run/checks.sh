@@ -70,6 +70,7 @@ run_lint() {
 }
 
 run_codecs() {
+  [[ $# -eq 0 || $* == --check ]] || fail "codecs takes nothing or --check, not '$*'"
   ensure_packages "${packages_codecs[@]}"
   if [[ ${1:-} != --check ]]; then
     "$root/tools/generate_codecs.sh"
@@ -96,9 +97,11 @@ run_fuzz() {
   while [[ $# -gt 0 ]]; do
     case $1 in
       --seconds)
-        seconds=${2:-}
+        [[ $# -ge 2 ]] || fail "--seconds wants a whole number"
+        seconds=$2
         shift
         ;;
+      -*) fail "fuzz knows no option '$1'; see ./run help" ;;
       *) only=$1 ;;
     esac
     shift

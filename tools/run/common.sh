@@ -20,6 +20,7 @@ own_files() {
 }
 
 run_clean() {
+  [[ $# -eq 0 || $* == --all ]] || fail "clean takes nothing or --all, not '$*'"
   say "removing build/"
   rm -rf "$root/build"
   if [[ ${1:-} == --all ]]; then
