@@ -11,8 +11,7 @@ namespace tp = tensorpool;
 using namespace std::chrono_literals;
 
 bool publish(Camera& camera, const Arguments& args) {
-  const tp::ClientOptions direct{.mode = tp::Mode::direct, .allowed_base_dirs = {args.base_dir}};
-  auto client = tp::Client::connect(direct).value();  // value() throws the error, if there is one
+  auto client = tp::Client::connect({.mode = tp::Mode::direct}).value();  // value() may throw
   const tp::ProducerOptions stream{.stream = args.stream,
                                    .base_dir = args.base_dir,
                                    .slots = 64,

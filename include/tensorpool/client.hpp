@@ -18,8 +18,9 @@ class PendingCore;
 struct ClientAccess;
 }  // namespace detail
 
-// A request under way. One thread. poll() gives nothing, then the value or the error once; dropping
-// it abandons the request. Closing the client turns it into `closed` (CON-24).
+// A request under way: move-only, used by one thread at a time. poll() gives nothing, then the
+// value or the error once; dropping it abandons the request, and what completes later is closed.
+// Closing the client turns it into `closed` (CON-24). It may outlive the client.
 template <class T>
 class TENSORPOOL_EXPORT [[nodiscard]] Pending {
  public:
@@ -32,7 +33,8 @@ class TENSORPOOL_EXPORT [[nodiscard]] Pending {
   // Nothing yet, or the outcome, once. An error `consumed` after that.
   std::optional<Result<T>> poll();
   // Loops over poll() up to `timeout`; drives do_work() where the client is invoked. Errors:
-  // timeout, no_media_driver (naming the directory), in_callback, and those of the request.
+  // timeout (the request goes on: wait again), no_media_driver (instead of timeout while there is
+  // none; names the directory), in_callback, and those of the request.
   Result<T> wait(std::chrono::nanoseconds timeout);
 
  private:
@@ -44,14 +46,20 @@ class TENSORPOOL_EXPORT [[nodiscard]] Pending {
 extern template class Pending<Producer>;
 extern template class Pending<Consumer>;
 
-enum class ClientState : std::uint8_t { connecting = 0, connected = 1, closed = 2 };
+enum class ClientState : std::uint8_t {
+  connecting = 0,  // no media driver yet, or a new connection after its loss is under way
+  connected = 1,
+  closed = 2,
+};
 
-// Owns the conductor. Any thread may call it, except where a function says otherwise. Closing it
-// closes all producers and consumers, which then say `closed`; it never waits for them.
+// Owns the conductor. Move-only; any thread may call it, except where a function says otherwise,
+// and moving and destroying are one thread's. Closing it closes all producers and consumers, which
+// then say `closed`; it never waits for them, and what they and their slots and views still use
+// stays valid until they are gone.
 class TENSORPOOL_EXPORT Client {
  public:
   // Does not wait: without a media driver the client is `connecting` until there is one. Errors:
-  // invalid_argument naming the setting; unsupported for Mode::driver.
+  // invalid_argument naming the setting; unsupported for Mode::driver (CON-51).
   static Result<Client> connect(ClientOptions options = {});
 
   Client(Client&&) noexcept;
@@ -61,22 +69,27 @@ class TENSORPOOL_EXPORT Client {
   ~Client();
 
   // Creates the regions of a stream (direct mode) and gets a producer for it. Complete once frames
-  // can be claimed.
+  // can be claimed. Errors, from the Pending: invalid_argument naming the setting, limit_exceeded
+  // (64 ports a client), back_pressured (the command queue is full), closed; no_space,
+  // permission_rejected, path_rejected and system_error from the file system; transport_error.
   Pending<Producer> producer(ProducerOptions options);
-  // Complete as soon as the consumer exists; it may still be `connecting` until a stream is
-  // announced.
+  // Complete as soon as the consumer exists, also while there is neither a media driver (state()
+  // tells) nor a stream: it is `connecting` until a stream is announced. Errors, from the Pending:
+  // invalid_argument, limit_exceeded, back_pressured, closed.
   Pending<Consumer> consumer(ConsumerOptions options);
 
-  // One duty cycle of an invoked client; returns the amount of work (CON-7). One thread at a time;
-  // 0 in a threaded client.
+  // One duty cycle of an invoked client; returns the amount of work (CON-7). Of several threads
+  // at once one works, the others return 0; 0 as well inside a callback (CON-10), in a threaded
+  // client and after close().
   int do_work();
 
   ClientState state() const noexcept;
   // The Aeron directory in use.
   std::string aeron_dir() const;
-  // Longest duty cycle of the conductor so far.
+  // Longest duty cycle of the conductor so far; what a producer or consumer waits for news.
   std::chrono::nanoseconds longest_cycle() const noexcept;
-  // Errors: in_callback.
+  // Idempotent; later calls to this client and what it made say `closed`. Waits for the conductor's
+  // current duty cycle only. Errors: in_callback.
   Result<void> close();
 
  private:

@@ -56,7 +56,7 @@ struct ConsumerStatistics {
 };
 
 // Something that a recorder wants to know in order with the frames. Told on the consumer's thread,
-// inside poll, poll_copy, next or latest.
+// inside poll, poll_copy, next, latest, state or the end of a FrameView.
 enum class EventKind : std::uint8_t {
   gap = 0,      // seqs first … last were never announced to us
   skipped = 1,  // seqs first … last were seen and not wanted
@@ -87,15 +87,20 @@ class TENSORPOOL_EXPORT [[nodiscard]] FrameView {
   FrameView& operator=(const FrameView&) = delete;
   ~FrameView();
 
+  // Valid until finish().
   const FrameInfo& info() const noexcept { return *info_; }
   std::uint64_t seq() const noexcept { return info_->seq; }
   std::span<const std::byte> bytes() const noexcept { return {payload_, info_->size_bytes}; }
+  // As Frame::view. Errors: dtype_mismatch, rank_mismatch, extent_mismatch.
   template <class T, std::size_t Rank>
   Result<TensorView<T, Rank>> view() const noexcept {
     return detail::make_view<T, Rank>(*info_, payload_);
   }
+  // True when nobody has overwritten the frame up to now (SHM-237). The last answer decides what
+  // finish() says; do not touch the bytes after it.
   [[nodiscard]] bool intact() const noexcept;
-  // The proof. Do not touch the bytes afterwards.
+  // The proof, and the end of the view: only `delivered` means that what was read is true. Do not
+  // touch the bytes afterwards.
   [[nodiscard]] Outcome finish() noexcept;
 
  private:
@@ -137,14 +142,17 @@ class TENSORPOOL_EXPORT Consumer {
   // The newest frame there is: the others count as skipped. The form for a control loop.
   Result<FrameView> latest(std::chrono::nanoseconds timeout = std::chrono::nanoseconds{0});
 
-  // Replaces the event handler, between polls (CON-37). Empty: none.
+  // Replaces the event handler, between polls (CON-37). It must not throw. Empty: none.
   void on_event(std::function<void(const Event&)> handler);
 
+  // The consumer's thread: adopts what the conductor has sent first.
   PortState state() noexcept;
+  // 0 after close().
   std::uint32_t stream() const noexcept;
   std::uint32_t consumer_id() const noexcept;
   // Any thread.
   ConsumerStatistics statistics() const noexcept;
+  // Idempotent; also inside a handler. An open view stays valid memory until it is gone.
   void close() noexcept;
 
  private:

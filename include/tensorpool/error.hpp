@@ -90,6 +90,7 @@ class TENSORPOOL_EXPORT [[nodiscard]] Error {
   static Error system(const char* call, int error_number, std::string_view detail);
 
   Code code() const noexcept { return code_; }
+  // The failing call, such as "claim"; lives as long as the program.
   const char* call() const noexcept { return call_; }
 
   // "claim: too_large: payload of 900 bytes, largest pool stride 640; name a larger pool …"

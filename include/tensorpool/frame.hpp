@@ -110,7 +110,8 @@ class TENSORPOOL_EXPORT Frame {
   // The payload in shared memory: read the payload contract at the top of this file.
   std::span<const std::byte> bytes() const noexcept { return {payload_, info_->size_bytes}; }
 
-  // The payload as elements, in place; element type, rank and extent are checked (SHM-209).
+  // The payload as elements, in place; element type, rank and extent are checked (SHM-209). Errors:
+  // dtype_mismatch, rank_mismatch, extent_mismatch.
   template <class T, std::size_t Rank>
   Result<TensorView<T, Rank>> view() const noexcept {
     return detail::make_view<T, Rank>(*info_, payload_);

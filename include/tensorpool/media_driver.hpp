@@ -14,12 +14,16 @@ struct MediaDriverOptions {
 };
 
 // Runs Aeron's C media driver in one thread of its own, with the settings that keep a standing
-// subscriber from holding up a producer. Destroying it ends it; clients lose their connection.
+// subscriber from holding up a producer. Any thread may call it; destroy it last, after the clients
+// of this process. Destroying it ends it and removes its directory; clients lose their connection.
 class TENSORPOOL_EXPORT MediaDriver {
  public:
-  // Errors: rejected when a live media driver already owns the directory; system_error.
+  // Errors: rejected when a live media driver already owns the directory or is being started there;
+  // invalid_argument for a relative or over-long directory and for one that holds anything else
+  // than a media driver's files; system_error; transport_error. What a dead media driver left behind is
+  // replaced.
   static Result<MediaDriver> launch(const MediaDriverOptions& options = {});
-  // True when a live media driver serves the directory.
+  // True when a live media driver serves the directory (empty: as in MediaDriverOptions).
   static bool alive(const std::string& aeron_dir = {});
 
   MediaDriver(MediaDriver&&) noexcept;

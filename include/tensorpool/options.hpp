@@ -56,7 +56,7 @@ struct Notice {
 };
 
 struct ClientOptions {
-  Mode mode = Mode::driver;
+  Mode mode = Mode::driver;  // the protocol's default; direct must be asked for (CON-51)
   Threading threading = Threading::threaded;
   std::string aeron_dir{};    // empty: AERON_DIR, then Aeron's default
   std::string client_name{};  // at most 100 bytes; shown in Aeron's counters
@@ -67,22 +67,26 @@ struct ClientOptions {
   Endpoint qos{"aeron:ipc", 1200};
   Endpoint metadata{"aeron:ipc", 1300};
 
+  // How often a producer announces its regions, and what the two factors count in.
   std::int64_t announce_period_ns = 1'000'000'000;
   std::uint32_t freshness_factor = 3;  // announces older than this many periods are ignored
   std::uint32_t liveness_factor = 5;   // 3 … 5: a writer silent for this many periods is dead
 
+  // What a consumer may map: existing absolute directories that regions must lie below, and what
+  // their files must not grant or must belong to. Anything else is refused with a Notice.
   std::vector<std::string> allowed_base_dirs{"/dev/shm"};
   std::uint32_t forbidden_mode_bits = 0007;
   std::optional<std::uint32_t> required_owner{};  // uid
   std::optional<std::uint32_t> required_group{};  // gid
-  bool lock_memory = false;
+  bool lock_memory = false;                       // mlock what consumers map
 
   std::uint32_t fragment_limit = 10;            // per poll and subscription, at most 16
   std::uint32_t command_queue_capacity = 1024;  // power of two
   Idle idle = Idle::backoff;
   std::int64_t media_driver_timeout_ns = 2'000'000'000;  // bounds connecting and every add
 
-  // Told on the conductor; must not block. May be empty.
+  // Told on the conductor (its thread, or the caller of do_work); must neither block nor throw.
+  // May be empty.
   std::function<void(const Notice&)> on_notice{};
 };
 
@@ -96,13 +100,14 @@ struct ProducerOptions {
   std::uint32_t stream = 0;       // pool stream id, required
   std::uint32_t producer_id = 0;  // 0: a random one
 
-  // Direct mode: what to create. `pools` is required.
+  // Direct mode: what to create. `pools` is required, 1 to 16 of them. Memory: slots times the sum
+  // of 256 bytes and all strides, reserved when the producer is made.
   std::string base_dir = "/dev/shm";
   std::string namespace_name = "default";
   std::uint32_t file_mode = 0660;
   std::uint32_t slots = 1024;  // power of two; the same for the header ring and every pool
   std::vector<PoolOptions> pools{};
-  bool prefault = true;
+  bool prefault = true;  // touch every page before the first claim
   bool lock_memory = false;
   bool remove_on_close = true;  // unlink the regions of this epoch at a clean close (SHM-263)
 
@@ -111,6 +116,8 @@ struct ProducerOptions {
   std::int64_t qos_interval_ns = 1'000'000'000;
 };
 
+// What a consumer says that it wants. Told to producers once consumers register; until then only
+// `max_rate_hz` has an effect, in the consumer itself.
 enum class DeliveryMode : std::uint8_t { stream = 1, rate_limited = 2 };
 
 struct ConsumerOptions {

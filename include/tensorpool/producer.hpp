@@ -86,9 +86,11 @@ class TENSORPOOL_EXPORT [[nodiscard]] Slot {
     if (port_ != nullptr) (void)abort();
   }
 
-  // The payload, writable, uninitialised (it holds an old frame). 64-byte aligned.
+  // The payload, writable, uninitialised (it holds an old frame). 64-byte aligned. Not to be
+  // touched after commit() or abort(): consumers read it then, or another claim owns it.
   std::span<std::byte> bytes() noexcept { return {data_, size_}; }
-  // The payload as elements; the element type must be the claim's, the strides contiguous.
+  // The payload as elements, in the order that it has in memory: row- or column-major, padding of
+  // explicit strides included. As long-lived as bytes(). Errors: dtype_mismatch.
   template <class T>
   Result<std::span<T>> as() noexcept {
     if (dtype_of<T>::value != spec_.dtype) {
@@ -144,11 +146,14 @@ class TENSORPOOL_EXPORT Producer {
     return claim(spec);
   }
 
-  // claim, copy, commit. `payload` must hold exactly the bytes that `spec` reaches.
+  // claim, copy, commit. `payload` must hold exactly the bytes that `spec` reaches. Errors: those
+  // of claim and commit; extent_mismatch for a payload of another size, which spends the number.
   Result<Committed> offer(const TensorSpec& spec, std::span<const std::byte> payload,
                           const CommitOptions& options = {}) noexcept;
 
+  // The producer's thread: adopts what the conductor has sent first.
   PortState state() noexcept;
+  // 0 after close().
   std::uint32_t stream() const noexcept;
   std::uint32_t producer_id() const noexcept;
   // Any thread.
