@@ -46,25 +46,6 @@ struct SendQosProducer {
 using ProducerAction = std::variant<CreateRegions, RefreshActivity, SendAnnounce, SendQosProducer>;
 using ProducerActions = ActionList<ProducerAction>;
 
-// The epoch of a new set of regions (docs/protocol/04-driver.md A6): the clock makes epochs rise
-// across restarts within one boot, the directories on disk across boots.
-constexpr std::uint64_t next_epoch(std::uint64_t now_ns, std::uint64_t last_known,
-                                   std::uint64_t highest_on_disk) noexcept {
-  std::uint64_t epoch = now_ns < 1 ? 1 : now_ns;
-  if (last_known != UINT64_MAX && last_known + 1 > epoch) epoch = last_known + 1;
-  if (highest_on_disk != UINT64_MAX && highest_on_disk + 1 > epoch) epoch = highest_on_disk + 1;
-  return epoch;
-}
-
-// Slots for a rate and the longest time that a consumer may need, rounded up to a power of two
-// (STR-231, SHM-272).
-constexpr std::uint32_t header_slots_for(double rate_hz, double latency_s, double safety) noexcept {
-  const double wanted = rate_hz * latency_s * safety;
-  std::uint32_t slots = 1;
-  while (slots < wanted && slots < (1U << 24U)) slots *= 2;
-  return slots;
-}
-
 class ProducerCore {
  public:
   ProducerCore(ProducerSettings settings, Now now)
