@@ -109,12 +109,15 @@ void ConsumerCore::on_announce(Now now, std::int32_t session, const wire::ShmPoo
                                ConsumerActions& actions) {
   forget_highest(now);
   if (!acceptable(now, session, announce)) return;
+  // Accepted, whatever becomes of its regions: the epoch is observed (STR-40).
+  if (announce.epoch > highest_epoch_) last_rejection_.clear();
+  highest_epoch_ = announce.epoch;
+  highest_accepted_at_ns_ = now.monotonic;
   if (announce.epoch == pid_changed_epoch_) {
     (void)refuse(AnnounceRefusal::same_epoch_after_pid_change);
     return;
   }
   if (mapped_ && announce.epoch == epoch_) {
-    highest_accepted_at_ns_ = now.monotonic;
     if (!describes_mapping(announce)) {
       unmap(now, UnmapReason::superblock_mismatch, actions);
       return;
@@ -122,33 +125,41 @@ void ConsumerCore::on_announce(Now now, std::int32_t session, const wire::ShmPoo
     actions.add(CheckRegions{});  // STR-41
     return;
   }
+  // A higher epoch ends the mapping, also when its own regions turn out to be unusable (STR-45).
+  if (mapped_) unmap(now, UnmapReason::higher_epoch_announced, actions);
   if (!regions_sane(announce)) {
     (void)refuse(AnnounceRefusal::malformed_regions);
-    if (last_rejection_ != "malformed") {
-      last_rejection_ = "malformed";
-      actions.add(ReportConsumer{
-          ConsumerReport::rejected, announce.epoch,
-          "the announce describes impossible regions (slots, slot size, pools or URIs)"});
-    }
+    reject(announce.epoch,
+           "the announce describes impossible regions (slots, slot size, pools or URIs)", actions);
     return;
   }
-  if (mapped_) unmap(now, UnmapReason::higher_epoch_announced, actions);
   request_map(now, announce, actions);
 }
 
 void ConsumerCore::request_map(Now now, const wire::ShmPoolAnnounce& announce,
                                ConsumerActions& actions) {
   if (mapping_ && mapping_->announce.epoch >= announce.epoch) return;
-  if (announce.epoch == highest_epoch_ && now.monotonic < retry_at_ns_) {
+  if (announce.epoch == rejected_epoch_ && now.monotonic < retry_at_ns_) {
     (void)refuse(AnnounceRefusal::retry_pause);
     return;
   }
-  if (announce.epoch > highest_epoch_) {
-    highest_epoch_ = announce.epoch;
-    last_rejection_.clear();
-  }
   mapping_ = MapRegions{next_map_id_++, announce};
   actions.add(*mapping_);
+}
+
+// Tells why the regions of an epoch are not used; the same thing once.
+void ConsumerCore::reject(std::uint64_t epoch, std::string text, ConsumerActions& actions) {
+  if (text == last_rejection_) return;
+  last_rejection_ = text;
+  if (!settings_.payload_fallback_uri.empty())
+    text += "; the configured fallback is " + settings_.payload_fallback_uri;
+  actions.add(ReportConsumer{ConsumerReport::rejected, epoch, std::move(text)});
+}
+
+// The same announce comes every period: it is tried again with the next one, not sooner.
+void ConsumerCore::pause(Now now, std::uint64_t epoch) noexcept {
+  rejected_epoch_ = epoch;
+  retry_at_ns_ = now.monotonic + settings_.announce_period_ns / 2;
 }
 
 void ConsumerCore::on_mapped(Now now, std::uint64_t map_id, std::uint64_t activity_ns,
@@ -164,13 +175,9 @@ void ConsumerCore::on_mapped(Now now, std::uint64_t map_id, std::uint64_t activi
   const auto clock = static_cast<std::uint64_t>(now.monotonic);
   if (activity_ns == 0 ||
       (clock > activity_ns && clock - activity_ns > static_cast<std::uint64_t>(freshness_ns()))) {
-    retry_at_ns_ = now.monotonic + settings_.announce_period_ns / 2;
+    pause(now, announce.epoch);
     actions.add(UnmapRegions{UnmapReason::stale_activity});
-    if (last_rejection_ != "stale") {
-      last_rejection_ = "stale";
-      actions.add(ReportConsumer{ConsumerReport::rejected, announce.epoch,
-                                 "the announced regions show no sign of life of their writer"});
-    }
+    reject(announce.epoch, "the announced regions show no sign of life of their writer", actions);
     return;
   }
   mapped_ = true;
@@ -189,14 +196,8 @@ void ConsumerCore::on_map_failed(Now now, std::uint64_t map_id, const Error& err
   if (!mapping_ || mapping_->map_id != map_id) return;
   const std::uint64_t epoch = mapping_->announce.epoch;
   mapping_.reset();
-  // The same announce comes every period; a refusal is tried again with the next one, told once.
-  retry_at_ns_ = now.monotonic + settings_.announce_period_ns / 2;
-  std::string text = error.message();
-  if (text == last_rejection_) return;
-  last_rejection_ = text;
-  if (!settings_.payload_fallback_uri.empty())
-    text += "; the configured fallback is " + settings_.payload_fallback_uri;
-  actions.add(ReportConsumer{ConsumerReport::rejected, epoch, std::move(text)});
+  pause(now, epoch);
+  reject(epoch, error.message(), actions);
 }
 
 void ConsumerCore::on_checked(Now now, const RegionCheck& check, ConsumerActions& actions) {
@@ -242,7 +243,6 @@ void ConsumerCore::forget_highest(Now now) noexcept {
   if (mapped_ || mapping_ || highest_epoch_ == 0) return;
   if (now.monotonic - highest_accepted_at_ns_ <= liveness_ns()) return;
   highest_epoch_ = 0;
-  pid_changed_epoch_ = 0;
 }
 
 void ConsumerCore::on_timer(Now now, ConsumerActions& actions) {

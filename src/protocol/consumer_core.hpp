@@ -143,6 +143,8 @@ class ConsumerCore {
   bool regions_sane(const wire::ShmPoolAnnounce& announce) const noexcept;
   bool describes_mapping(const wire::ShmPoolAnnounce& announce) const;
   void request_map(Now now, const wire::ShmPoolAnnounce& announce, ConsumerActions& actions);
+  void reject(std::uint64_t epoch, std::string text, ConsumerActions& actions);
+  void pause(Now now, std::uint64_t epoch) noexcept;
   void unmap(Now now, UnmapReason reason, ConsumerActions& actions);
   void forget_highest(Now now) noexcept;
   base::Nanos freshness_ns() const noexcept {
@@ -164,11 +166,12 @@ class ConsumerCore {
 
   std::uint64_t highest_epoch_ = 0;
   base::Nanos highest_accepted_at_ns_ = 0;  // when an announce of that epoch was last accepted
-  std::uint64_t pid_changed_epoch_ = 0;     // never mapped again (STR-212)
+  std::uint64_t pid_changed_epoch_ = 0;     // never mapped again, not even later (STR-212)
 
   std::optional<MapRegions> mapping_;  // in flight
   std::uint64_t next_map_id_ = 1;
-  base::Nanos retry_at_ns_ = 0;  // after a refusal of regions
+  std::uint64_t rejected_epoch_ = 0;  // its regions are not tried again before retry_at_ns_
+  base::Nanos retry_at_ns_ = 0;
   std::string last_rejection_;
 
   base::Nanos next_hello_ns_ = 0;

@@ -81,6 +81,36 @@ TEST(SequenceTracker, EveryNumberBetweenFirstAndLastEndsInExactlyOneCount) {
   }
 }
 
+TEST(SequenceTracker, AfterAResynchronisationAGapWithoutDescriptorsBetweenIsNotLost) {
+  SequenceTracker tracker;
+  (void)tracker.see(10, 4);
+  EXPECT_EQ(tracker.see(100, 4).verdict, SeqVerdict::resync);
+  // The very next number: nothing to give up, and the limit counts again from here.
+  EXPECT_EQ(tracker.see(101, 4).verdict, SeqVerdict::fresh);
+  const SeqStep step = tracker.see(104, 4);
+  EXPECT_EQ(step.lost, 2U);
+  EXPECT_EQ(tracker.see(200, 4).verdict, SeqVerdict::resync);
+  // Repeats and steps back are what they always are.
+  EXPECT_EQ(tracker.see(200, 4).verdict, SeqVerdict::duplicate);
+  EXPECT_EQ(tracker.see(199, 4).verdict, SeqVerdict::regression);
+  EXPECT_EQ(tracker.last(), 200U);
+}
+
+TEST(SequenceTracker, ARegressionMovesNothing) {
+  SequenceTracker tracker;
+  (void)tracker.see(7, 0);
+  (void)tracker.see(9, 0);
+  const std::uint64_t seen = tracker.seen();
+  EXPECT_EQ(tracker.see(0, 0).verdict, SeqVerdict::regression);
+  EXPECT_EQ(tracker.seen(), seen);
+  EXPECT_EQ(tracker.last(), 9U);
+  EXPECT_TRUE(tracker.any());
+  tracker.reset();
+  EXPECT_FALSE(tracker.any());
+  EXPECT_EQ(tracker.seen(), 0U);
+}
+
+// Proves: STR-195, STR-197
 TEST(RateGate, AcceptsAtMostOneFrameInAPeriod) {
   RateGate gate(1000);
   EXPECT_TRUE(gate.wants(GateSource::descriptor, 5));
@@ -98,6 +128,37 @@ TEST(RateGate, TheReferenceMovesOnlyWhenAFrameIsAccepted) {
   EXPECT_TRUE(gate.wants(GateSource::slot, 100'000'000));
   EXPECT_TRUE(gate.wants(GateSource::slot, 100'000'001));
   EXPECT_FALSE(RateGate(0).enabled());
+}
+
+// Proves: STR-195
+TEST(RateGate, AcceptedFramesAreAPeriodApartWhateverTheArrivals) {
+  base::Prng prng(7);
+  RateGate gate(333);  // 3003003 ns, rounded down
+  std::uint64_t time = 1;
+  std::uint64_t last = 0;
+  std::size_t accepted = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    time += prng.below(2'000'000);
+    if (!gate.wants(GateSource::slot, time)) {
+      ASSERT_LT(time - last, 3'003'003U);
+      continue;
+    }
+    if (accepted != 0) {
+      ASSERT_GE(time - last, 3'003'003U);
+    }
+    gate.accept(GateSource::slot, time);
+    last = time;
+    ++accepted;
+  }
+  EXPECT_GT(accepted, 1000U);
+}
+
+TEST(RateGate, AfterAResetTheFirstFrameIsWanted) {
+  RateGate gate(1);
+  gate.accept(GateSource::descriptor, 1000);
+  EXPECT_FALSE(gate.wants(GateSource::descriptor, 1001));
+  gate.reset();
+  EXPECT_TRUE(gate.wants(GateSource::descriptor, 1001));
 }
 
 // Proves: STR-90, STR-92, SHM-260
@@ -126,6 +187,25 @@ TEST(ClaimWindow, DescriptorsLeaveInOrderOfSeqWhateverTheOrderOfCommits) {
   EXPECT_EQ(told.size() + aborted + open.size() + window.held(), window.next());
   window.reset(4);
   EXPECT_EQ(window.take(), 0U);
+}
+
+TEST(ClaimWindow, HeldCountsOnlyWhatIsToBeAnnounced) {
+  ClaimWindow window;
+  window.reset(8);
+  for (int i = 0; i < 4; ++i) (void)window.take();
+  window.finish(1, true);
+  window.finish(2, false);
+  window.finish(3, true);
+  EXPECT_EQ(window.held(), 2U);
+  std::vector<std::uint64_t> told;
+  const auto note = [&](std::uint64_t seq) { told.push_back(seq); };
+  window.drain(note);
+  EXPECT_TRUE(told.empty());
+  window.finish(0, false);
+  window.drain(note);
+  EXPECT_EQ(told, (std::vector<std::uint64_t>{1, 3}));
+  EXPECT_EQ(window.held(), 0U);
+  EXPECT_EQ(window.head(), window.next());
 }
 
 TEST(ClaimWindow, OpenClaimsNeverWrapOntoOneAnother) {
