@@ -56,7 +56,8 @@ struct ConsumerStatistics {
 };
 
 // Something that a recorder wants to know in order with the frames. Told on the consumer's thread,
-// inside poll, poll_copy, next, latest, state or the end of a FrameView.
+// inside poll, poll_copy, next, latest, state or the end of a FrameView; there (it is noexcept) the
+// handler must not throw.
 enum class EventKind : std::uint8_t {
   gap = 0,      // seqs first … last were never announced to us
   skipped = 1,  // seqs first … last were seen and not wanted

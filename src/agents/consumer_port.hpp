@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "agents/port_base.hpp"
 #include "base/assert.hpp"
@@ -59,7 +60,10 @@ class ConsumerPort final : public PortBase<Env> {
                std::shared_ptr<void> keep_alive)
       : Base(std::move(cell), std::move(keep_alive)),
         options_(options),
-        gate_(options.max_rate_hz) {}
+        gate_(options.max_rate_hz) {
+    TP_ASSERT(options.fragment_limit > 0 &&
+              static_cast<std::size_t>(options.fragment_limit) <= base::limits::inbox_entries);
+  }
 
   const ConsumerPortOptions& options() const noexcept { return options_; }
   using Base::why_not;
@@ -71,7 +75,11 @@ class ConsumerPort final : public PortBase<Env> {
   template <class Visitor>
   Polled poll(Visitor&& visit) {
     Polled polled;
-    if (busy_ || !begin(polled)) return polled;
+    if (busy_) {
+      polled.state = this->state();
+      return polled;
+    }
+    if (!begin(polled)) return polled;
     const Busy busy(*this);
     if (inbox_empty()) receive();
     while (!inbox_empty()) {
@@ -103,30 +111,30 @@ class ConsumerPort final : public PortBase<Env> {
   OpenFrame* latest(Polled& polled) {
     if (busy_ || view_open_ || !begin(polled)) return nullptr;
     const Busy busy(*this);
-    bool have = false;
+    Undecided newest(*this, polled);
     std::uint64_t session = 0;
-    wire::FrameDescriptor newest{};
+    wire::FrameDescriptor descriptor;
     for (int polls = 0; polls < base::limits::latest_polls; ++polls) {
-      if (inbox_empty() && receive() == 0) break;
+      if (!active() || halted_ || (inbox_empty() && receive() == 0)) break;
       while (!inbox_empty()) {
-        const wire::FrameDescriptor descriptor = take();
-        if (!admit(descriptor, polled)) continue;
-        if (have && session == session_) skip(newest.seq, newest.seq, polled);
-        have = true;
-        session = session_;
-        newest = descriptor;
+        const wire::FrameDescriptor arrived = take();
+        if (!admit(arrived, polled)) continue;
+        const std::uint64_t now = session_;
+        const std::uint64_t older = std::exchange(descriptor, arrived).seq;
+        const bool same = std::exchange(session, now) == now;
+        if (!newest.hold()) continue;
+        if (same) {
+          skip(older, older, polled);
+        } else {
+          end(polled);
+        }
       }
-      if (!active()) break;
     }
-    if (!have) return nullptr;
-    if (session != session_ || !active()) {
-      // Seen, then its mapping ended before it was read.
-      counts().ended.add();
-      ++polled.ended;
-      return nullptr;
-    }
-    if (gate_.enabled() && !gate_by_descriptor(newest, polled)) return nullptr;
-    return open_view(newest, polled) ? &view_ : nullptr;
+    // Seen, then its mapping ended before it was read: that is what `newest` counts.
+    if (!newest.held() || session != session_ || !active() || halted_) return nullptr;
+    newest.release();
+    if (gate_.enabled() && !gate_by_descriptor(descriptor, polled)) return nullptr;
+    return open_view(descriptor, polled) ? &view_ : nullptr;
   }
 
   bool view_open() const noexcept { return view_open_; }
@@ -154,6 +162,27 @@ class ConsumerPort final : public PortBase<Env> {
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
     ConsumerPort& port;
+  };
+  // A frame in the books whose end is not decided: unless somebody decides, it counts as ended. Event
+  // handlers of the application run meanwhile and may close the port, let it adopt another mapping,
+  // or throw.
+  class Undecided {
+   public:
+    Undecided(ConsumerPort& port, Polled& polled) noexcept : port_(port), polled_(polled) {}
+    Undecided(const Undecided&) = delete;
+    Undecided& operator=(const Undecided&) = delete;
+    ~Undecided() {
+      if (held_) port_.end(polled_);
+    }
+    // Takes charge; says whether it was already.
+    bool hold() noexcept { return std::exchange(held_, true); }
+    void release() noexcept { held_ = false; }
+    bool held() const noexcept { return held_; }
+
+   private:
+    ConsumerPort& port_;
+    Polled& polled_;
+    bool held_ = false;
   };
   struct Gate {
     protocol::GateSource source = protocol::GateSource::none;
@@ -233,28 +262,33 @@ class ConsumerPort final : public PortBase<Env> {
       if (descriptor.epoch > wiring_->epoch) halt(NoteKind::higher_epoch, descriptor.epoch);
       return false;
     }
+    const std::uint64_t session = session_;
     const std::uint64_t before = tracker_.last();
-    const bool any = tracker_.any();
     const std::uint64_t seen = tracker_.seen();
     const protocol::SeqStep step = tracker_.see(descriptor.seq, options_.max_gap);
+    if (step.verdict == protocol::SeqVerdict::duplicate) {
+      counts().duplicates.add();
+      return false;
+    }
+    if (step.verdict == protocol::SeqVerdict::regression) {
+      halt(NoteKind::regression, descriptor.seq);
+      return false;
+    }
     counts().seen.add(tracker_.seen() - seen);
     counts().last_seq.set(tracker_.last());
+    Undecided frame(*this, polled);
+    (void)frame.hold();
     if (step.lost != 0) lose(before + 1, before + step.lost, polled);
-    switch (step.verdict) {
-      case protocol::SeqVerdict::duplicate:
-        counts().duplicates.add();
-        return false;
-      case protocol::SeqVerdict::regression:
-        halt(NoteKind::regression, descriptor.seq);
-        return false;
-      case protocol::SeqVerdict::resync:
-        counts().resyncs.add();
-        skip(descriptor.seq, descriptor.seq, polled);
-        return false;
-      case protocol::SeqVerdict::fresh:
-        break;
+    if (step.verdict == protocol::SeqVerdict::resync) {
+      counts().resyncs.add();
+      frame.release();
+      skip(descriptor.seq, descriptor.seq, polled);
+      return false;
     }
-    if (any && step.skipped != 0) skip(before + 1, before + step.skipped, polled);
+    if (step.skipped != 0) skip(before + 1, before + step.skipped, polled);
+    // The handler of these events may have ended the session that the descriptor belongs to.
+    if (session != session_ || !active()) return false;
+    frame.release();
     return true;
   }
 
@@ -378,11 +412,10 @@ class ConsumerPort final : public PortBase<Env> {
     const bool whole = visited == Visit::unproved ? frame.intact() : visited == Visit::intact;
     const std::uint64_t session = frame.wiring->session;
     if (!this->closed()) check();
-    const bool ended = this->closed() || session != session_ || !active();
+    const bool ended = this->closed() || session != session_ || !active() || halted_;
     unpin(*frame.wiring);
     if (ended) {
-      counts().ended.add();
-      ++polled.ended;
+      end(polled);
       return Outcome::ended;
     }
     if (!whole) {
@@ -406,6 +439,10 @@ class ConsumerPort final : public PortBase<Env> {
     counts().skipped.add(last - first + 1);
     polled.skipped += last - first + 1;
     tell(EventKind::skipped, first, last);
+  }
+  void end(Polled& polled) noexcept {
+    counts().ended.add();
+    ++polled.ended;
   }
   void lose(std::uint64_t first, std::uint64_t last, Polled& polled) {
     counts().lost.add(last - first + 1);
