@@ -314,10 +314,12 @@ class ConsumerPort final : public PortBase<Env> {
     frame.wiring = wiring_;
     frame.slot = wiring_->slot(descriptor.seq);
     frame.committed = shm::load_commit_acquire(frame.slot);  // R1
+    Env::template step<Step::commit_word_loaded>();
     if (frame.committed != shm::committed_word(descriptor.seq))
       return overwrite(descriptor.seq, polled);
     shm::HeaderImage image;
     shm::copy_header(frame.slot, image);  // R2
+    Env::template step<Step::header_copied>();
     const shm::SlotFields fields = shm::parse(image);
     shm::ValidSlot valid;
     if (shm::validate(fields, wiring_->geometry, wiring_->geometry.header_index(descriptor.seq),

@@ -15,6 +15,8 @@ enum class Step {
   after_commit_word,
   before_descriptor,
   after_descriptor,
+  commit_word_loaded,  // R1
+  header_copied,       // R2
   in_handler,
   before_proof,
   adopted,  // a new Wiring was taken
