@@ -5,12 +5,18 @@
 namespace tensorpool::wire {
 namespace {
 
+// Values have no place in the bytes; bytes at offset 0 are always those of the header.
+bool of_bytes(const Fault& fault) noexcept {
+  return fault.offset != 0 || fault.problem == Problem::short_header ||
+         fault.problem == Problem::other_block_length;
+}
+
 // "ShmPoolAnnounce.payloadPools[0].regionUri at byte 57"
 std::string place(const Fault& fault) {
   std::string text = *fault.message != '\0' ? fault.message : "message";
   if (fault.group != nullptr) text += fmt::format(".{}[{}]", fault.group, fault.entry);
   if (*fault.field != '\0') text += fmt::format(".{}", fault.field);
-  if (fault.offset != 0) text += fmt::format(" at byte {}", fault.offset);
+  if (of_bytes(fault)) text += fmt::format(" at byte {}", fault.offset);
   return text;
 }
 

@@ -3,13 +3,14 @@
 // sizes, checking values before they are written, printing.
 //
 // fields(message, visitor) calls, in wire order,
-//   value(name, x)            a number, enum or bool, or a std::optional of one
-//   sentinel(name, x, null)   a number whose absence is the value `null` in the struct as well
-//   assigned_stream(name, x)  a stream id where 0xFFFFFFFF from a peer means 0 (MSG-30)
-//   text(name, x)             free text: any bytes are read (MSG-43), printable ones written
-//   (MSG-40) uri(name, x)              a URI or channel: printable without space, both ways
-//   (MSG-42) data(name, x, max)        bytes, at most `max` group(name, x)            entries with
-//   fields of their own tags(name, x)             the tag groups of schema 910
+//   - value(name, x): a number, enum or bool, or a std::optional of one;
+//   - sentinel(name, x, null): a number whose absence is the value `null` in the struct as well;
+//   - assigned_stream(name, x): a stream id where 0xFFFFFFFF from a peer means 0 (MSG-30);
+//   - text(name, x): free text; any bytes are read (MSG-43), printable ones written (MSG-40);
+//   - uri(name, x): a URI or channel; printable without space, both ways (MSG-42);
+//   - data(name, x, max): bytes, at most `max`;
+//   - group(name, x): entries with fields of their own;
+//   - tags(name, x): the tag groups of schema 910.
 // `message` may be const or not and its fields are passed on as such.
 #pragma once
 

@@ -27,7 +27,7 @@ bool Walker::header(std::uint16_t schema_id, std::uint16_t template_id,
                     std::uint16_t block_length) noexcept {
   const auto header = peek(bytes_);
   if (!header) {
-    refuse(Problem::short_header, "message header", bytes_.size(), message_header_bytes);
+    refuse(Problem::short_header, "", bytes_.size(), message_header_bytes);
     return false;
   }
   const struct {

@@ -102,6 +102,15 @@ TEST(Header, FaultsSayWhereAndWhy) {
   EXPECT_NE(text.find("at byte " + std::to_string(second_uri)), std::string::npos) << text;
   EXPECT_NE(text.find("1073741823"), std::string::npos) << text;
   EXPECT_EQ(refused.error().code(), Code::malformed_message);
+
+  // The first byte is a place as well.
+  put<std::uint16_t>(bytes, 0, 36);
+  EXPECT_EQ(try_decode<ShmPoolAnnounce>(bytes).error().text(),
+            "ShmPoolAnnounce.blockLength at byte 0: block length 36, expected 35");
+  EXPECT_EQ(try_decode_any(std::span(bytes).first(3)).error().text(),
+            "message at byte 0: 3 bytes are fewer than a header of 8");
+  EXPECT_EQ(try_decode<ShmPoolAnnounce>(std::span(bytes).first(3)).error().text(),
+            "ShmPoolAnnounce at byte 0: 3 bytes are fewer than a header of 8");
 }
 
 }  // namespace
