@@ -33,7 +33,7 @@ bool colours() {
 }
 
 void print_json(const Json& object) {
-  write_out(object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_out(object.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n");
 }
 
 void print_line(std::string_view text) {

@@ -25,8 +25,9 @@ using Json = nlohmann::ordered_json;
 bool on_terminal();
 bool colours();
 
-// One JSON object on one line; text that is no UTF-8 is replaced. A reader that went away asks the
-// program to stop.
+// One JSON object on one line. Characters beyond printable ASCII are escaped, so that a peer's text
+// cannot steer a terminal (MSG-43); text that is no UTF-8 is replaced. A reader that went away asks
+// the program to stop.
 void print_json(const Json& object);
 // One line of text.
 void print_line(std::string_view text);
