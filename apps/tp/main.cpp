@@ -1,9 +1,7 @@
 // tp, the command line: one file per subcommand beside this one.
 #include <CLI/CLI.hpp>
 
-#if __has_include("tp/decode.hpp")
 #include "tp/decode.hpp"
-#endif
 #include "tp/inspect.hpp"
 #include "tp/output.hpp"
 #include "tp/publish.hpp"
@@ -20,9 +18,7 @@ int main(int argc, char** argv) {
   register_publish(app, exit_code);
   register_watch(app, exit_code);
   register_inspect(app, exit_code);
-#if __has_include("tp/decode.hpp")
   register_decode(app, exit_code);
-#endif
   app.footer(std::string("Two shells:\n"
                          "  tp publish --input photos/ --loop --rate 200\n"
                          "  tp watch --expect photos/ --count 2000\n\n") +
