@@ -83,10 +83,12 @@ inline bool has_header(const std::byte* from, std::size_t length) noexcept {
 }
 
 // False, with `descriptor` untouched, for anything but a FrameDescriptor of version 1 with all of
-// its bytes. Bytes after it are ignored (MSG-39).
+// its bytes and a sequence number below seq_end: another one would name the slot, and match the
+// commit word, of a frame 2^63 earlier. Bytes after it are ignored (MSG-39).
 inline bool decode_descriptor(const std::byte* from, std::size_t length,
                               FrameDescriptor& descriptor) noexcept {
   if (!has_header<FrameDescriptor>(from, length)) return false;
+  if (load<std::uint64_t>(from + at::seq) >= seq_end) return false;
   descriptor.stream_id = load<std::uint32_t>(from + at::stream_id);
   descriptor.epoch = load<std::uint64_t>(from + at::epoch);
   descriptor.seq = load<std::uint64_t>(from + at::seq);
@@ -110,6 +112,7 @@ inline void encode_progress(std::byte* to, const FrameProgress& progress) noexce
 inline bool decode_progress(const std::byte* from, std::size_t length,
                             FrameProgress& progress) noexcept {
   if (!has_header<FrameProgress>(from, length)) return false;
+  if (load<std::uint64_t>(from + at::seq) >= seq_end) return false;
   progress.stream_id = load<std::uint32_t>(from + at::stream_id);
   progress.epoch = load<std::uint64_t>(from + at::epoch);
   progress.seq = load<std::uint64_t>(from + at::seq);

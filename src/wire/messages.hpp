@@ -31,6 +31,9 @@ inline constexpr std::uint64_t null_u64 = std::numeric_limits<std::uint64_t>::ma
 inline constexpr std::uint32_t null_u32 = std::numeric_limits<std::uint32_t>::max();
 inline constexpr std::uint64_t no_trace_id = 0;
 
+// Sequence numbers stay below this: a slot's commit word has no room for the top bit (SHM-167).
+inline constexpr std::uint64_t seq_end = std::uint64_t{1} << 63U;
+
 // The one version of all schemas (MSG-3, MSG-15).
 inline constexpr std::uint16_t schema_version = 1;
 inline constexpr std::size_t message_header_bytes = 8;
