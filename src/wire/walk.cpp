@@ -137,6 +137,18 @@ void Walker::leave(Place outer) noexcept {
   fault_.entry = outer.entry;
 }
 
+Validator::Place Validator::enter(const char* group) noexcept {
+  const Place outer{fault_.group, fault_.entry};
+  if (!failed_) fault_.group = group;
+  return outer;
+}
+
+void Validator::leave(Place outer) noexcept {
+  if (failed_) return;
+  fault_.group = outer.group;
+  fault_.entry = outer.entry;
+}
+
 void Validator::refuse(Problem problem, const char* field, std::uint64_t found,
                        std::uint64_t expected) noexcept {
   if (failed_) return;
@@ -158,7 +170,12 @@ void Validator::characters(const char* name, const std::string& x, unsigned char
 void Validator::tags(const char* name, const std::vector<std::string>& tags) noexcept {
   if (tags.size() > group_max_entries)
     return refuse(Problem::too_many_entries, name, tags.size(), group_max_entries);
-  for (const std::string& tag : tags) characters(name, tag, 0x20);
+  const Place outer = enter(name);
+  for (std::size_t i = 0; i < tags.size() && !failed_; ++i) {
+    fault_.entry = i;
+    characters("tag", tags[i], 0x20);
+  }
+  leave(outer);
 }
 
 }  // namespace tensorpool::wire

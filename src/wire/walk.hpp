@@ -283,21 +283,21 @@ class Validator {
   void group(const char* name, const std::vector<E>& entries) noexcept {
     if (entries.size() > group_max_entries)
       return refuse(Problem::too_many_entries, name, entries.size(), group_max_entries);
-    if (failed_) return;
-    const char* outer_group = fault_.group;
-    const std::uint64_t outer_entry = fault_.entry;
-    fault_.group = name;
+    const Place outer = enter(name);
     for (std::size_t i = 0; i < entries.size() && !failed_; ++i) {
       fault_.entry = i;
       fields(entries[i], *this);
     }
-    if (failed_) return;
-    fault_.group = outer_group;
-    fault_.entry = outer_entry;
+    leave(outer);
   }
   void tags(const char* name, const std::vector<std::string>& tags) noexcept;
 
  private:
+  struct Place {
+    const char* group;
+    std::uint64_t entry;
+  };
+
   template <class T>
   void present(const char* name, T x) noexcept {
     using Raw = wire_type_t<T>;
@@ -306,6 +306,8 @@ class Validator {
       return refuse(Problem::null_value, name, static_cast<std::uint64_t>(raw), 0);
     value(name, x);
   }
+  Place enter(const char* group) noexcept;
+  void leave(Place outer) noexcept;
   void characters(const char* name, const std::string& x, unsigned char lowest) noexcept;
   void refuse(Problem problem, const char* field, std::uint64_t found,
               std::uint64_t expected) noexcept;

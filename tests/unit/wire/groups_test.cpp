@@ -10,7 +10,6 @@ constexpr std::size_t most = 65534;
 template <class M>
 constexpr std::size_t group_at = message_header_bytes + M::block_length;
 
-// Proves: MSG-47, MSG-48, MSG-49
 template <class M, class Entries>
 void expect_limits(Entries M::* group, std::size_t smallest_entry) {
   SCOPED_TRACE(M::name);
@@ -54,6 +53,7 @@ void expect_limits(Entries M::* group, std::size_t smallest_entry) {
   EXPECT_EQ(read.error().expected, 100 * smallest_entry);
 }
 
+// Proves: MSG-47, MSG-48, MSG-49
 TEST(Groups, HoldFromNoneToTheMostEntries) {
   expect_limits(&ShmPoolAnnounce::payload_pools, 14);
   expect_limits(&DataSourceMeta::attributes, 12);
@@ -65,7 +65,6 @@ TEST(Groups, HoldFromNoneToTheMostEntries) {
   expect_limits(&discovery::DiscoveryResponse::results, 63);
 }
 
-// Proves: MSG-46, MSG-51, MSG-53
 template <class M>
 void expect_block_length_checked(std::uint16_t block_length) {
   SCOPED_TRACE(M::name);
@@ -82,6 +81,7 @@ void expect_block_length_checked(std::uint16_t block_length) {
   }
 }
 
+// Proves: MSG-46, MSG-51, MSG-53
 TEST(Groups, AreRefusedWithAnotherBlockLength) {
   expect_block_length_checked<ShmPoolAnnounce>(10);
   expect_block_length_checked<DataSourceMeta>(0);

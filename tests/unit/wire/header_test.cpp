@@ -109,6 +109,10 @@ TEST(Header, FaultsSayWhereAndWhy) {
             "ShmPoolAnnounce.blockLength at byte 0: block length 36, expected 35");
   EXPECT_EQ(try_decode_any(std::span(bytes).first(3)).error().text(),
             "message at byte 0: 3 bytes are fewer than a header of 8");
+  discovery::DiscoveryRequest request;
+  request.tags = {"good", "bad\n"};
+  EXPECT_EQ(try_encode(request, bytes).error().text(),
+            "DiscoveryRequest.tags[1].tag: byte 0x0a is not allowed here");
   EXPECT_EQ(try_decode<ShmPoolAnnounce>(std::span(bytes).first(3)).error().text(),
             "ShmPoolAnnounce at byte 0: 3 bytes are fewer than a header of 8");
 }
