@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <utility>
 
 namespace tensorpool::agents {
 namespace {
@@ -37,7 +38,10 @@ constexpr CounterSource consumer_sources[] = {
      [](const Cell& c, const AgentCounts&) { return c.consumer.foreign.get(); }},
     {"other epochs",
      [](const Cell& c, const AgentCounts&) { return c.consumer.wrong_epoch.get(); }},
+    {"duplicates", [](const Cell& c, const AgentCounts&) { return c.consumer.duplicates.get(); }},
     {"malformed", [](const Cell& c, const AgentCounts&) { return c.consumer.malformed.get(); }},
+    {"resynchronisations",
+     [](const Cell& c, const AgentCounts&) { return c.consumer.resyncs.get(); }},
     {"mappings", [](const Cell& c, const AgentCounts&) { return c.consumer.sessions.get(); }},
     {"remaps", [](const Cell&, const AgentCounts& a) { return a.remaps; }},
     {"errors", [](const Cell&, const AgentCounts& a) { return a.errors; }},
@@ -62,7 +66,7 @@ CounterSet::CounterSet(std::span<const CounterSource> sources, std::string_view 
   std::memcpy(key_.data(), key, sizeof key);
 }
 
-int CounterSet::do_work(AgentContext& context, const Cell& cell, const AgentCounts& counts) {
+int CounterSet::do_work(AgentContext& context, const Cell& cell, AgentCounts& counts) {
   if (context.generation == nullptr) {
     drop();
     return 0;
@@ -86,7 +90,12 @@ int CounterSet::do_work(AgentContext& context, const Cell& cell, const AgentCoun
             fmt::format("tensorpool {} {} stream={} id={}", role_, sources_[i].name, stream_, id_);
         return generation_->connection->add_counter(spec, context.add_deadline());
       });
-      if (step) work += *step;
+      if (step) {
+        work += *step;
+      } else if (!std::exchange(told_, true)) {
+        ++counts.errors;
+        context.notify(NoticeKind::error, stream_, 0, step.error().message());
+      }
     } else if (mirror) {
       counter.get()->set(static_cast<std::int64_t>(sources_[i].read(cell, counts)));
     }
@@ -97,6 +106,7 @@ int CounterSet::do_work(AgentContext& context, const Cell& cell, const AgentCoun
 void CounterSet::drop() {
   for (LinkAdd<transport::Counter>& counter : counters_) counter = LinkAdd<transport::Counter>{};
   generation_.reset();
+  told_ = false;
 }
 
 }  // namespace tensorpool::agents

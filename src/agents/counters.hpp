@@ -37,8 +37,9 @@ class CounterSet {
   CounterSet(std::span<const CounterSource> sources, std::string_view role, std::uint32_t stream,
              std::uint32_t id, std::uint32_t process_id);
 
-  // Adds what is missing on the current connection, one step, and mirrors the values.
-  int do_work(AgentContext& context, const Cell& cell, const AgentCounts& counts);
+  // Adds what is missing on the current connection, one step, and mirrors the values. Ports work
+  // without counters; why some are missing is told once.
+  int do_work(AgentContext& context, const Cell& cell, AgentCounts& counts);
   // The connection is gone.
   void drop();
 
@@ -52,6 +53,7 @@ class CounterSet {
   // The connection the counters belong to; keeps it until they are closed.
   std::shared_ptr<Generation> generation_;
   base::Nanos next_mirror_ns_ = 0;
+  bool told_ = false;
 };
 
 std::span<const CounterSource> producer_counters() noexcept;

@@ -12,7 +12,8 @@
 
 namespace tensorpool::agents {
 
-// Adds one link and keeps trying: a failed add is told once and repeated after a pause.
+// Adds one link and keeps trying: a failed add is repeated after a pause, and told once as long as
+// it fails for the same reason.
 template <class T>
 class LinkAdd {
  public:
@@ -21,7 +22,7 @@ class LinkAdd {
   std::unique_ptr<T> take() noexcept { return std::move(link_); }
   std::int64_t registration_id() const noexcept { return add_ ? add_->registration_id() : -1; }
 
-  // One step. `start` begins an add. An error is returned when it is news.
+  // One step. `start` begins an add. An error is returned when it is news; else the work done.
   template <class Start>
   Result<int> step(base::Nanos now, Start&& start) {
     if (link_ != nullptr) return 0;
@@ -48,12 +49,16 @@ class LinkAdd {
 
   Result<int> failed(base::Nanos now, Error error) {
     retry_at_ = now + retry_pause_ns;
+    std::string text = error.message();
+    if (text == told_) return 1;
+    told_ = std::move(text);
     return fail(std::move(error));
   }
 
   std::unique_ptr<transport::Add<T>> add_;
   std::unique_ptr<T> link_;
   base::Nanos retry_at_ = 0;
+  std::string told_;
 };
 
 // One connection and the links that the conductor itself uses. Shared by everything that was lent
