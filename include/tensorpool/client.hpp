@@ -89,7 +89,8 @@ class TENSORPOOL_EXPORT Client {
   // Longest duty cycle of the conductor so far; what a producer or consumer waits for news.
   std::chrono::nanoseconds longest_cycle() const noexcept;
   // Idempotent; later calls to this client and what it made say `closed`. Waits for the conductor's
-  // current duty cycle only. Errors: in_callback.
+  // current duty cycle only. Errors: in_callback, forked, and what could not be cleaned up (regions
+  // that cannot be removed); after the last the client is closed all the same.
   Result<void> close();
 
  private:

@@ -77,39 +77,47 @@ struct Event {
 enum class Outcome : std::uint8_t { delivered = 0, overwritten = 1, ended = 2 };
 
 // One frame pulled by next() or latest(); the payload contract of frame.hpp holds. One at a time:
-// while it lives, the consumer's other calls say `claims_exhausted`. Dropping it unfinished counts
-// as overwritten.
+// while it is unfinished, next() and latest() say `claims_exhausted`. Dropping it unfinished counts
+// as overwritten. May outlive the consumer and the client; it then counts as ended. Once it is
+// finished, info() still answers and the bytes are out of reach.
 class TENSORPOOL_EXPORT [[nodiscard]] FrameView {
  public:
   FrameView(FrameView&& other) noexcept
-      : port_(std::exchange(other.port_, nullptr)), info_(other.info_), payload_(other.payload_) {}
+      : port_(std::exchange(other.port_, nullptr)),
+        info_(other.info_),
+        payload_(std::exchange(other.payload_, nullptr)) {}
   FrameView& operator=(FrameView&&) = delete;
   FrameView(const FrameView&) = delete;
   FrameView& operator=(const FrameView&) = delete;
   ~FrameView();
 
   // Valid until finish().
-  const FrameInfo& info() const noexcept { return *info_; }
-  std::uint64_t seq() const noexcept { return info_->seq; }
-  std::span<const std::byte> bytes() const noexcept { return {payload_, info_->size_bytes}; }
-  // As Frame::view. Errors: dtype_mismatch, rank_mismatch, extent_mismatch.
+  const FrameInfo& info() const noexcept { return info_; }
+  std::uint64_t seq() const noexcept { return info_.seq; }
+  // Empty once finished.
+  std::span<const std::byte> bytes() const noexcept {
+    if (payload_ == nullptr) return {};
+    return {payload_, info_.size_bytes};
+  }
+  // As Frame::view. Errors: dtype_mismatch, rank_mismatch, extent_mismatch, consumed.
   template <class T, std::size_t Rank>
   Result<TensorView<T, Rank>> view() const noexcept {
-    return detail::make_view<T, Rank>(*info_, payload_);
+    if (payload_ == nullptr) return fail(Error::hot(Code::consumed, "FrameView::view"));
+    return detail::make_view<T, Rank>(info_, payload_);
   }
   // True when nobody has overwritten the frame up to now (SHM-237). The last answer decides what
   // finish() says; do not touch the bytes after it.
   [[nodiscard]] bool intact() const noexcept;
-  // The proof, and the end of the view: only `delivered` means that what was read is true. Do not
-  // touch the bytes afterwards.
+  // The proof, or what the last intact() said, and the end of the view: only `delivered` means that
+  // what was read is true. Do not touch the bytes afterwards.
   [[nodiscard]] Outcome finish() noexcept;
 
  private:
   friend class Consumer;
-  FrameView(void* port, const FrameInfo* info, const std::byte* payload) noexcept
+  FrameView(void* port, const FrameInfo& info, const std::byte* payload) noexcept
       : port_(port), info_(info), payload_(payload) {}
   void* port_;
-  const FrameInfo* info_;
+  FrameInfo info_;
   const std::byte* payload_;
 };
 
@@ -143,7 +151,8 @@ class TENSORPOOL_EXPORT Consumer {
   // The newest frame there is: the others count as skipped. The form for a control loop.
   Result<FrameView> latest(std::chrono::nanoseconds timeout = std::chrono::nanoseconds{0});
 
-  // Replaces the event handler, between polls (CON-37). It must not throw. Empty: none.
+  // Replaces the event handler, between polls: called inside a handler, it takes effect after the
+  // call that runs there (CON-37). It must not throw. Empty: none.
   void on_event(std::function<void(const Event&)> handler);
 
   // The consumer's thread: adopts what the conductor has sent first.

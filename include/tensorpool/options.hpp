@@ -85,8 +85,8 @@ struct ClientOptions {
   Idle idle = Idle::backoff;
   std::int64_t media_driver_timeout_ns = 2'000'000'000;  // bounds connecting and every add
 
-  // Told on the conductor (its thread, or the caller of do_work); must neither block nor throw.
-  // May be empty.
+  // Told on the conductor (its thread, or the caller of do_work); must neither block nor throw. May
+  // be empty. Destroying the client in here is allowed and takes effect after the cycle.
   std::function<void(const Notice&)> on_notice{};
 };
 

@@ -75,8 +75,8 @@ class TENSORPOOL_EXPORT [[nodiscard]] Slot {
         session_(other.session_),
         seq_(other.seq_),
         claimed_ns_(other.claimed_ns_),
-        data_(other.data_),
-        size_(other.size_),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
         spec_(other.spec_),
         pool_id_(other.pool_id_) {}
   Slot& operator=(Slot&& other) noexcept;
@@ -87,12 +87,14 @@ class TENSORPOOL_EXPORT [[nodiscard]] Slot {
   }
 
   // The payload, writable, uninitialised (it holds an old frame). 64-byte aligned. Not to be
-  // touched after commit() or abort(): consumers read it then, or another claim owns it.
+  // touched after commit() or abort(): consumers read it then, or another claim owns it. Empty once
+  // the slot is used up.
   std::span<std::byte> bytes() noexcept { return {data_, size_}; }
   // The payload as elements, in the order that it has in memory: row- or column-major, padding of
-  // explicit strides included. As long-lived as bytes(). Errors: dtype_mismatch.
+  // explicit strides included. As long-lived as bytes(). Errors: dtype_mismatch, consumed.
   template <class T>
   Result<std::span<T>> as() noexcept {
+    if (port_ == nullptr) return fail(Error::hot(Code::consumed, "Slot::as"));
     if (dtype_of<T>::value != spec_.dtype) {
       return fail(Error::hot(Code::dtype_mismatch, "Slot::as",
                              static_cast<std::uint64_t>(spec_.dtype),
@@ -105,7 +107,7 @@ class TENSORPOOL_EXPORT [[nodiscard]] Slot {
   const TensorSpec& spec() const noexcept { return spec_; }
 
   // Writes the header, commits the slot and tells the consumers. Errors: consumed, lease_ended,
-  // reattaching, closed, and invalid_argument for a header that readers would refuse (SHM-208).
+  // reattaching, closed. (A header that readers would refuse is refused by claim, SHM-208.)
   Result<Committed> commit(const CommitOptions& options = {}) noexcept;
   // Gives the slot up; consumers see a gap (SHM-179).
   Result<void> abort() noexcept;
@@ -137,7 +139,7 @@ class TENSORPOOL_EXPORT Producer {
   ~Producer() { close(); }
 
   // The smallest pool that fits, claimed for one frame. Errors: connecting, reattaching, closed,
-  // invalid_argument (a spec that readers would refuse), too_large, claims_exhausted.
+  // invalid_spec (a spec that readers would refuse), too_large, claims_exhausted.
   Result<Slot> claim(const TensorSpec& spec) noexcept;
   Result<Slot> claim(DType dtype, Dims shape) noexcept {
     TensorSpec spec;

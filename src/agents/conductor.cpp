@@ -31,7 +31,7 @@ Conductor::Conductor(const ClientOptions& options, shm::MapPolicy policy, World 
                 static_cast<std::uint32_t>(world.file_system.process_id())) {}
 
 Conductor::~Conductor() {
-  close();
+  (void)close();
   // No port is left: everything comes back now.
   for (auto& agent : producers_) agent->lender().drain();
   for (auto& agent : consumers_) agent->lender().drain();
@@ -103,7 +103,9 @@ void Conductor::lose_connection(std::string_view why) {
   for (auto& agent : producers_) agent->on_connection_lost(context_);
   for (auto& agent : consumers_) agent->on_connection_lost(context_);
   counters_.drop();
-  joined_.clear();
+  for (const auto& [session, joined] : std::exchange(joined_, {})) {
+    for (auto& agent : consumers_) agent->on_image(context_, session, joined, false);
+  }
   context_.generation.reset();
   ++counts_.errors;
   context_.notify(NoticeKind::connection_lost, 0, 0, why);
@@ -112,7 +114,8 @@ void Conductor::lose_connection(std::string_view why) {
 int Conductor::run_commands() {
   int work = 0;
   std::shared_ptr<Request> request;
-  while (commands_.pop(request)) {
+  // As many as fit the queue: whoever goes on asking cannot hold up the rest of the cycle.
+  while (work < static_cast<int>(options_.command_queue_capacity) && commands_.pop(request)) {
     ++work;
     start(std::move(request));
   }
@@ -233,17 +236,21 @@ int Conductor::run_agents() {
   return work;
 }
 
-void Conductor::close() {
-  if (std::exchange(closed_, true)) return;
+Result<void> Conductor::close() {
+  if (std::exchange(closed_, true)) return {};
   connected_.store(false, std::memory_order_release);
   std::shared_ptr<Request> request;
   while (commands_.pop(request)) request->fail_with(Error::hot(Code::closed, "Client"));
-  for (auto& agent : producers_) agent->close(context_);
+  Result<void> outcome;
+  for (auto& agent : producers_) {
+    if (auto closed = agent->close(context_); !closed && outcome) outcome = std::move(closed);
+  }
   for (auto& agent : consumers_) agent->close(context_);
   counters_.drop();
   while (context_.graveyard.do_work() > 0) {
   }
   context_.generation.reset();
+  return outcome;
 }
 
 }  // namespace tensorpool::agents

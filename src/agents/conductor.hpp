@@ -39,8 +39,9 @@ class Conductor {
 
   // Ends everything that can end now: requests become `closed`, ports are told, nothing is waited
   // for. What ports still hold goes when they are gone, at the latest in the destructor. do_work is
-  // not called any more.
-  void close();
+  // not called any more, and notices end with it (CON-33): the first thing that could not be cleaned
+  // up is returned instead.
+  Result<void> close();
 
  private:
   int connect();
@@ -61,7 +62,6 @@ class Conductor {
   std::vector<std::unique_ptr<ConsumerAgent>> consumers_;
   // When each image that carries announces became available; a session not in here has joined now.
   std::map<std::int32_t, base::Nanos> joined_;
-  // Ended agents whose ports still hold Wirings.
   base::Nanos next_probe_ns_ = 0;
   std::atomic<bool> connected_{false};
   std::atomic<std::int64_t> longest_cycle_ns_{0};

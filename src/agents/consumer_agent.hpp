@@ -57,7 +57,6 @@ class ConsumerAgent {
   Lender lender_;
   protocol::ConsumerCore core_;
   std::unique_ptr<LentRegions> regions_;
-  std::shared_ptr<Generation> link_generation_;
   LinkAdd<transport::Subscription> adding_;
   std::unique_ptr<LentSubscription> descriptors_;
   std::array<std::uint64_t, note_kinds> notes_read_{};

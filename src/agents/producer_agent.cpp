@@ -52,7 +52,8 @@ int ProducerAgent::do_work(AgentContext& context) {
   if (closed_) return work;
   if (lender_.cell()->closed.load(std::memory_order_acquire) ||
       (request_ != nullptr && request_->abandoned())) {
-    let_go(context);
+    if (const auto gone = let_go(context); !gone)
+      context.notify(NoticeKind::error, options_.stream, core_.epoch(), gone.error().message());
     return work + 1;
   }
   work += step_creation(context);
@@ -117,7 +118,7 @@ int ProducerAgent::step_creation(AgentContext& context) {
     ++counts_.errors;
     context.notify(NoticeKind::error, options_.stream, 0, done.error().message());
     if (request_ != nullptr) std::exchange(request_, nullptr)->fail_with(std::move(done.error()));
-    let_go(context);
+    (void)let_go(context);  // nothing was created that it could fail to remove
     return 1;
   }
   if (!*done) return 1;
@@ -212,7 +213,7 @@ void ProducerAgent::on_connection_lost(AgentContext& context) {
 
 // The port is gone or the client ends. The files of this epoch go at a clean end; what is mapped
 // stays mapped until the last claim is back.
-void ProducerAgent::let_go(AgentContext& context) {
+Result<void> ProducerAgent::let_go(AgentContext& context) {
   closed_ = true;
   core_.on_close();
   creator_.reset();
@@ -220,25 +221,24 @@ void ProducerAgent::let_go(AgentContext& context) {
   counters_.drop();
   if (request_ != nullptr)
     std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
-  if (created_ && options_.remove_on_close) {
-    const auto removed = shm::remove_stream(context.world.file_system, *created_);
-    if (!removed)
-      context.notify(NoticeKind::error, options_.stream, core_.epoch(), removed.error().message());
-  }
+  Result<void> removed;
+  if (created_ && options_.remove_on_close)
+    removed = shm::remove_stream(context.world.file_system, *created_);
   created_.reset();
   context.graveyard.bury(std::move(descriptor_));
   context.graveyard.bury(std::move(regions_));
   if (lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
   lender_.collect();
+  return removed;
 }
 
-void ProducerAgent::close(AgentContext& context) {
-  if (closed_) return;
+Result<void> ProducerAgent::close(AgentContext& context) {
+  if (closed_) return {};
   auto wiring = std::make_unique<Wiring>();
   wiring->state = PortState::closed;
   wiring->reason = Code::closed;
   lender_.publish(std::move(wiring));
-  let_go(context);
+  return let_go(context);
 }
 
 }  // namespace tensorpool::agents

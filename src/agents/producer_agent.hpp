@@ -23,8 +23,9 @@ class ProducerAgent {
   int do_work(AgentContext& context);
   // The connection is gone: the regions stay, the port waits.
   void on_connection_lost(AgentContext& context);
-  // The client closes: the port is told, nothing is waited for.
-  void close(AgentContext& context);
+  // The client closes: the port is told, nothing is waited for. An error says that the regions could
+  // not be removed; the agent is closed all the same.
+  Result<void> close(AgentContext& context);
   // The port is closed and everything it held is back.
   bool finished() const noexcept { return closed_ && lender_.out() == 0; }
   Lender& lender() noexcept { return lender_; }
@@ -37,7 +38,7 @@ class ProducerAgent {
   int add_links(AgentContext& context);
   int read_notes(AgentContext& context);
   void rewire();
-  void let_go(AgentContext& context);
+  Result<void> let_go(AgentContext& context);
 
   const ProducerOptions options_;
   std::shared_ptr<Request> request_;  // until it is complete or failed
@@ -46,7 +47,6 @@ class ProducerAgent {
   std::optional<shm::StreamCreator> creator_;
   std::unique_ptr<LentRegions> regions_;
   std::optional<shm::CreatedStream> created_;  // description and place; its mapping is regions_'s
-  std::shared_ptr<Generation> link_generation_;
   LinkAdd<transport::Publication> adding_;
   std::unique_ptr<LentPublication> descriptor_;
   std::array<std::uint64_t, note_kinds> notes_read_{};

@@ -16,7 +16,7 @@ enum class RequestKind : std::uint8_t { producer, consumer };
 
 class Request {
  public:
-  enum class State : std::uint8_t { pending, complete, failed };
+  enum class State : std::uint8_t { pending, complete, failed, abandoned };
 
   explicit Request(ProducerOptions options)
       : kind(RequestKind::producer), producer(std::move(options)) {}
@@ -29,18 +29,22 @@ class Request {
   ConsumerOptions consumer;
 
   // Conductor: ends the request, once. The release pairs with the acquire in state(): who sees the
-  // end sees the result (CON-22).
+  // end sees the result (CON-22). Where the handle was dropped first, nobody will ever use the port,
+  // so it is closed at once.
   void complete(std::shared_ptr<Cell> cell) {
     cell_ = std::move(cell);
-    state_.store(State::complete, std::memory_order_release);
+    if (end(State::complete)) return;
+    cell_->closed.store(true, std::memory_order_release);
+    cell_.reset();
   }
   void fail_with(Error error) {
     error_.emplace(std::move(error));
-    state_.store(State::failed, std::memory_order_release);
+    (void)end(State::failed);
   }
-  // The handle was dropped: the conductor closes what completes later.
-  void abandon() noexcept { abandoned_.store(true, std::memory_order_release); }
-  bool abandoned() const noexcept { return abandoned_.load(std::memory_order_acquire); }
+  // The handle was dropped. False when the request had already ended: then a port that nobody took
+  // is the handle's to close.
+  bool abandon() noexcept { return end(State::abandoned); }
+  bool abandoned() const noexcept { return state() == State::abandoned; }
 
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
   // REQUIRES complete; passes the port's cell on, once (CON-21).
@@ -51,8 +55,15 @@ class Request {
   std::atomic<std::int64_t> registration_id{-1};
 
  private:
+  // Both sides end it, one of them wins: a request cannot complete behind the back of a handle that
+  // was dropped.
+  bool end(State how) noexcept {
+    State expected = State::pending;
+    return state_.compare_exchange_strong(expected, how, std::memory_order_acq_rel,
+                                          std::memory_order_acquire);
+  }
+
   std::atomic<State> state_{State::pending};
-  std::atomic<bool> abandoned_{false};
   std::shared_ptr<Cell> cell_;
   std::optional<Error> error_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
 namespace tensorpool::agents {
 namespace {
@@ -10,6 +11,15 @@ constexpr unsigned spins = 100;
 constexpr unsigned yields = 20;
 constexpr std::chrono::microseconds shortest_park{50};
 constexpr std::chrono::microseconds longest_park{1000};
+
+// Tells the core that this is a spin loop.
+void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 }  // namespace
 
@@ -22,6 +32,7 @@ void IdleStrategy::idle(int work) noexcept {
     case Idle::noop:
       return;
     case Idle::busy_spin:
+      pause();
       return;
     case Idle::yielding:
       std::this_thread::yield();
@@ -33,25 +44,37 @@ void IdleStrategy::idle(int work) noexcept {
       break;
   }
   ++rounds_;
-  if (rounds_ <= spins) return;
+  if (rounds_ <= spins) return pause();
   if (rounds_ <= spins + yields) {
     std::this_thread::yield();
     return;
   }
-  const unsigned doublings = std::min(rounds_ - spins - yields, 5U);
+  const unsigned doublings = std::min(rounds_ - spins - yields - 1, 5U);
   std::this_thread::sleep_for(std::min(shortest_park * (1U << doublings), longest_park));
 }
 
-void Runner::start() {
-  thread_ = std::thread([this] {
-    IdleStrategy idle(idle_);
-    while (!stopping_.load(std::memory_order_acquire)) idle.idle(do_work_());
-  });
+Result<void> Runner::start() {
+  try {
+    thread_ = std::thread([loop = loop_] {
+      IdleStrategy idle(loop->idle);
+      while (!loop->stopping.load(std::memory_order_acquire)) idle.idle(loop->do_work());
+      if (loop->at_end) loop->at_end();
+    });
+  } catch (const std::system_error& error) {
+    return fail(Error::system("Client::connect", error.code().value(),
+                              "no thread for the conductor; use Threading::invoked"));
+  }
+  return {};
 }
 
 void Runner::stop() noexcept {
-  stopping_.store(true, std::memory_order_release);
+  ask_to_stop();
   if (thread_.joinable() && !on_this_thread()) thread_.join();
+}
+
+Runner::~Runner() {
+  stop();
+  if (thread_.joinable()) thread_.detach();
 }
 
 }  // namespace tensorpool::agents

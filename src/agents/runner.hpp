@@ -3,8 +3,11 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
+#include <utility>
 
+#include "tensorpool/error.hpp"
 #include "tensorpool/options.hpp"
 
 namespace tensorpool::agents {
@@ -20,23 +23,37 @@ class IdleStrategy {
   unsigned rounds_ = 0;
 };
 
-// Runs `do_work` in a thread until stop(). `do_work` returns the amount of work done.
+// Runs `do_work` in a thread until stop(), then `at_end` in the same thread. `do_work` returns the
+// amount of work done.
 class Runner {
  public:
-  Runner(std::function<int()> do_work, Idle idle) : do_work_(std::move(do_work)), idle_(idle) {}
+  Runner(std::function<int()> do_work, Idle idle, std::function<void()> at_end = {})
+      : loop_(std::make_shared<Loop>(std::move(do_work), std::move(at_end), idle)) {}
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
-  ~Runner() { stop(); }
+  // May run inside `at_end`: then the thread ends by itself, without touching the Runner again.
+  ~Runner();
 
-  void start();
-  // Ends the thread and joins it; idempotent. From inside do_work it only asks for the end.
+  // Errors: system_error when the system has no thread left.
+  Result<void> start();
+  // Ends the thread and joins it; idempotent. From inside the thread it only asks for the end.
   void stop() noexcept;
+  // Any thread: the duty cycle under way is the last one. Waits for nothing.
+  void ask_to_stop() noexcept { loop_->stopping.store(true, std::memory_order_release); }
   bool on_this_thread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
 
  private:
-  std::function<int()> do_work_;
-  Idle idle_;
-  std::atomic<bool> stopping_{false};
+  // What the thread works on: its own, so that it outlives a Runner that is destroyed in `at_end`.
+  struct Loop {
+    Loop(std::function<int()> work, std::function<void()> end, Idle kind)
+        : do_work(std::move(work)), at_end(std::move(end)), idle(kind) {}
+    std::function<int()> do_work;
+    std::function<void()> at_end;
+    Idle idle;
+    std::atomic<bool> stopping{false};
+  };
+
+  std::shared_ptr<Loop> loop_;
   std::thread thread_;
 };
 

@@ -27,9 +27,8 @@ class PendingCore {
   PendingCore& operator=(const PendingCore&) = delete;
   ~PendingCore() {
     if (request_ == nullptr) return;
-    request_->abandon();
     // Completed and never taken: close the port, so that the conductor lets go of it.
-    if (!taken_ && request_->state() == agents::Request::State::complete) {
+    if (!request_->abandon() && !taken_ && request_->state() == agents::Request::State::complete) {
       if (auto cell = request_->take_cell()) cell->closed.store(true, std::memory_order_release);
     }
   }
@@ -41,13 +40,21 @@ class PendingCore {
       taken_ = true;
       return fail(*early_);
     }
-    switch (request_->state()) {
+    auto state = request_->state();
+    // A request that was queued while the client closed is ended by nobody: look again once all
+    // others have been (CON-24).
+    const bool over = client->over();
+    if (state == agents::Request::State::pending && over) state = request_->state();
+    switch (state) {
       case agents::Request::State::pending:
-        return std::nullopt;
+        if (!over) return std::nullopt;
+        taken_ = true;
+        return fail(Error::hot(Code::closed, "Client"));
       case agents::Request::State::complete:
         taken_ = true;
         return request_->take_cell();
       case agents::Request::State::failed:
+      case agents::Request::State::abandoned:  // only by this handle's end
         break;
     }
     taken_ = true;
@@ -63,9 +70,10 @@ class PendingCore {
   bool taken_ = false;
 };
 
+// A reference of its own: a notice handler may destroy the Client during the call.
 struct ClientAccess {
-  static ClientCore& core(const Client& client) noexcept {
-    return *static_cast<ClientCore*>(client.core_.get());
+  static std::shared_ptr<ClientCore> core(const Client& client) noexcept {
+    return std::static_pointer_cast<ClientCore>(client.core_);
   }
 };
 
@@ -121,7 +129,7 @@ Result<T> Pending<T>::wait(std::chrono::nanoseconds timeout) {
   if (core != nullptr && core->client != nullptr && core->client->in_callback()) {
     return fail(Error::hot(Code::in_callback, "Pending::wait"));
   }
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const auto deadline = client::deadline_after(timeout);
   agents::IdleStrategy idle(Idle::backoff);
   for (;;) {
     if (auto ended = poll()) return std::move(*ended);
@@ -162,7 +170,7 @@ Client& Client::operator=(Client&& other) noexcept {
 }
 
 Client::~Client() {
-  if (core_ != nullptr) (void)close();
+  if (core_ != nullptr) detail::ClientAccess::core(*this)->end();
 }
 
 Pending<Producer> Client::producer(ProducerOptions options) {
@@ -193,24 +201,26 @@ Pending<Consumer> Client::consumer(ConsumerOptions options) {
       std::make_shared<detail::PendingCore>(std::move(core), std::move(request)));
 }
 
-int Client::do_work() { return core_ == nullptr ? 0 : detail::ClientAccess::core(*this).do_work(); }
+int Client::do_work() {
+  return core_ == nullptr ? 0 : detail::ClientAccess::core(*this)->do_work();
+}
 
 ClientState Client::state() const noexcept {
-  return core_ == nullptr ? ClientState::closed : detail::ClientAccess::core(*this).state();
+  return core_ == nullptr ? ClientState::closed : detail::ClientAccess::core(*this)->state();
 }
 
 std::string Client::aeron_dir() const {
-  return core_ == nullptr ? std::string() : detail::ClientAccess::core(*this).aeron_dir();
+  return core_ == nullptr ? std::string() : detail::ClientAccess::core(*this)->aeron_dir();
 }
 
 std::chrono::nanoseconds Client::longest_cycle() const noexcept {
   return core_ == nullptr ? std::chrono::nanoseconds{0}
-                          : detail::ClientAccess::core(*this).longest_cycle();
+                          : detail::ClientAccess::core(*this)->longest_cycle();
 }
 
 Result<void> Client::close() {
   if (core_ == nullptr) return {};
-  return detail::ClientAccess::core(*this).close();
+  return detail::ClientAccess::core(*this)->close();
 }
 
 }  // namespace tensorpool

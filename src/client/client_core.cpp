@@ -8,18 +8,45 @@
 namespace tensorpool::client {
 namespace {
 
-// The conductor whose duty cycle runs on this thread, while one does.
-thread_local const ClientCore* cycling = nullptr;
-
+// The conductors whose duty cycles run on this thread, the innermost first: a notice handler of one
+// client may drive another.
 class Cycling {
  public:
-  explicit Cycling(const ClientCore* core) noexcept : before_(std::exchange(cycling, core)) {}
+  explicit Cycling(const ClientCore* core) noexcept
+      : core_(core), outer_(std::exchange(innermost, this)) {}
   Cycling(const Cycling&) = delete;
   Cycling& operator=(const Cycling&) = delete;
-  ~Cycling() { cycling = before_; }
+  ~Cycling() { innermost = outer_; }
+
+  static bool here(const ClientCore* core) noexcept {
+    for (const Cycling* at = innermost; at != nullptr; at = at->outer_) {
+      if (at->core_ == core) return true;
+    }
+    return false;
+  }
 
  private:
-  const ClientCore* before_;
+  static thread_local const Cycling* innermost;
+  const ClientCore* core_;
+  const Cycling* outer_;
+};
+thread_local const Cycling* Cycling::innermost = nullptr;
+
+// The baton of an invoked client, taken for one duty cycle.
+class Baton {
+ public:
+  explicit Baton(std::atomic<bool>& taken) noexcept
+      : taken_(taken), held_(!taken.exchange(true, std::memory_order_acquire)) {}
+  Baton(const Baton&) = delete;
+  Baton& operator=(const Baton&) = delete;
+  ~Baton() {
+    if (held_) taken_.store(false, std::memory_order_release);
+  }
+  bool held() const noexcept { return held_; }
+
+ private:
+  std::atomic<bool>& taken_;
+  const bool held_;
 };
 
 }  // namespace
@@ -38,9 +65,10 @@ Result<std::shared_ptr<ClientCore>> ClientCore::make(ClientOptions options, Owne
       new ClientCore(std::move(options), std::move(world), std::move(*policy)));
   if (core->options_.threading == Threading::threaded) {
     // The thread holds no reference: the last user ends it.
-    core->runner_ = std::make_unique<agents::Runner>([raw = core.get()] { return raw->cycle(); },
-                                                     core->options_.idle);
-    core->runner_->start();
+    ClientCore* raw = core.get();
+    core->runner_ = std::make_unique<agents::Runner>(
+        [raw] { return raw->cycle(); }, core->options_.idle, [raw] { raw->end_after_callback(); });
+    if (auto started = core->runner_->start(); !started) return fail(std::move(started.error()));
   }
   return core;
 }
@@ -48,41 +76,57 @@ Result<std::shared_ptr<ClientCore>> ClientCore::make(ClientOptions options, Owne
 ClientCore::ClientCore(ClientOptions options, OwnedWorld world, shm::MapPolicy policy)
     : options_(std::move(options)),
       world_(std::move(world)),
-      conductor_(options_, std::move(policy),
-                 agents::World{*world_.transport, *world_.file_system, *world_.clock}) {}
+      process_id_(world_.file_system->process_id()),
+      conductor_(std::make_unique<agents::Conductor>(
+          options_, std::move(policy),
+          agents::World{*world_.transport, *world_.file_system, *world_.clock})) {}
 
 ClientCore::~ClientCore() {
+  if (forked()) {
+    // Closing would take links and files away from the parent, whose thread is not here either.
+    (void)runner_.release();
+    (void)conductor_.release();
+    (void)world_.transport.release();
+    (void)world_.file_system.release();
+    (void)world_.clock.release();
+    return;
+  }
   // Here no port and no handle is left, so everything that was lent has come back.
   (void)close();
 }
 
 int ClientCore::cycle() {
   const Cycling here(this);
-  const int work = conductor_.do_work();
-  if (close_later_.load(std::memory_order_acquire)) runner_->stop();
-  return work;
+  return conductor_->do_work();
 }
 
 Result<void> ClientCore::submit(std::shared_ptr<agents::Request> request) {
+  if (forked()) return fail(Error::hot(Code::forked, "Client"));
   if (closed_.load(std::memory_order_acquire)) return fail(Error::hot(Code::closed, "Client"));
-  if (!conductor_.submit(std::move(request)))
+  if (!conductor_->submit(std::move(request)))
     return fail(Error::hot(Code::back_pressured, "Client"));
   return {};
 }
 
 int ClientCore::do_work() {
   if (runner_ != nullptr || closed_.load(std::memory_order_acquire)) return 0;
-  if (cycling == this) return 0;  // from inside a callback (CON-10): dispatches nothing
-  if (baton_.exchange(true, std::memory_order_acquire)) return 0;
+  if (in_callback() || forked()) return 0;  // from inside a callback (CON-10): dispatches nothing
+  std::shared_ptr<ClientCore> ending;
   int work = 0;
-  if (!closed_.load(std::memory_order_acquire)) work = cycle();
-  baton_.store(false, std::memory_order_release);
+  {
+    const Baton baton(baton_);
+    if (!baton.held() || closed_.load(std::memory_order_acquire)) return 0;
+    work = cycle();
+    ending = std::move(ending_);
+  }
+  if (ending != nullptr) (void)close();
   return work;
 }
 
-bool ClientCore::in_callback() const noexcept { return cycling == this; }
+bool ClientCore::in_callback() const noexcept { return Cycling::here(this); }
 
 Result<void> ClientCore::close() {
+  if (forked()) return fail(Error::hot(Code::forked, "Client::close"));
   if (in_callback()) return fail(Error::hot(Code::in_callback, "Client::close"));
   if (closed_.exchange(true, std::memory_order_acq_rel)) return {};
   if (runner_ != nullptr) {
@@ -91,15 +135,30 @@ Result<void> ClientCore::close() {
     while (baton_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
   }
   const Cycling here(this);
-  conductor_.close();
-  return {};
+  auto outcome = conductor_->close();
+  over_.store(true, std::memory_order_release);
+  return outcome;
 }
 
-void ClientCore::close_later() noexcept { close_later_.store(true, std::memory_order_release); }
+void ClientCore::end() noexcept {
+  if (!in_callback()) {
+    (void)close();
+    return;
+  }
+  if (closed_.load(std::memory_order_acquire)) return;  // is being closed, by this very thread
+  ending_ = shared_from_this();
+  if (runner_ != nullptr) runner_->ask_to_stop();
+}
+
+// The conductor's thread, after its last cycle. May destroy this object and its Runner.
+void ClientCore::end_after_callback() noexcept {
+  const std::shared_ptr<ClientCore> ending = std::move(ending_);
+  if (ending != nullptr) (void)close();
+}
 
 ClientState ClientCore::state() const noexcept {
   if (closed_.load(std::memory_order_acquire)) return ClientState::closed;
-  return conductor_.connected() ? ClientState::connected : ClientState::connecting;
+  return conductor_->connected() ? ClientState::connected : ClientState::connecting;
 }
 
 std::string ClientCore::aeron_dir() const {

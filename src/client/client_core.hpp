@@ -1,5 +1,6 @@
 // What a Client, its ports and its pending handles share: the world, the conductor and whoever
-// drives it. Reference-counted; the last reference lets go of everything.
+// drives it. Reference-counted; the last reference lets go of everything. In a forked child, which
+// shares the media driver's buffers and the files with its parent, it touches nothing.
 #pragma once
 
 #include <atomic>
@@ -40,28 +41,44 @@ class ClientCore final : public std::enable_shared_from_this<ClientCore> {
   int do_work();
   // Inside a notice handler on this thread?
   bool in_callback() const noexcept;
+  // Errors: in_callback, forked, and what could not be cleaned up (it is closed all the same).
   Result<void> close();
-  // For ~Client inside a callback: ends after the callback.
-  void close_later() noexcept;
+  // For ~Client: closes now, or, inside a callback, once the duty cycle under way is over.
+  void end() noexcept;
+  // closed, and every request that the conductor had taken has ended.
+  bool over() const noexcept { return over_.load(std::memory_order_acquire); }
 
   const ClientOptions& options() const noexcept { return options_; }
   ClientState state() const noexcept;
   std::string aeron_dir() const;
   std::chrono::nanoseconds longest_cycle() const noexcept {
-    return std::chrono::nanoseconds{conductor_.longest_cycle_ns()};
+    return std::chrono::nanoseconds{conductor_->longest_cycle_ns()};
   }
 
  private:
   ClientCore(ClientOptions options, OwnedWorld world, shm::MapPolicy policy);
   int cycle();
+  void end_after_callback() noexcept;
+  bool forked() const noexcept { return world_.file_system->process_id() != process_id_; }
 
   ClientOptions options_;
   OwnedWorld world_;
-  agents::Conductor conductor_;
+  const std::uint64_t process_id_;
+  std::unique_ptr<agents::Conductor> conductor_;
   std::atomic<bool> closed_{false};
+  std::atomic<bool> over_{false};
   std::atomic<bool> baton_{false};  // one thread in do_work at a time (CON-2)
-  std::atomic<bool> close_later_{false};
+  // Set inside a callback that destroyed the Client; read by the same thread after the cycle.
+  std::shared_ptr<ClientCore> ending_;
   std::unique_ptr<agents::Runner> runner_;
 };
+
+// When `timeout` from now is over. One that reaches beyond the end of the clock never is.
+inline std::chrono::steady_clock::time_point deadline_after(
+    std::chrono::nanoseconds timeout) noexcept {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point now = Clock::now();
+  return timeout > Clock::time_point::max() - now ? Clock::time_point::max() : now + timeout;
+}
 
 }  // namespace tensorpool::client

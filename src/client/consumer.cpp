@@ -43,7 +43,7 @@ Result<agents::OpenFrame*> wait_for(ConsumerObject* owner, const char* call,
                                     std::chrono::nanoseconds timeout, Look&& look) {
   if (owner->port.view_open()) return fail(Error::hot(Code::claims_exhausted, call, 1, 1));
   if (owner->port.busy()) return fail(Error::hot(Code::in_callback, call));
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const auto deadline = client::deadline_after(timeout);
   const bool invoked = owner->core->options().threading == Threading::invoked;
   for (unsigned round = 0;; ++round) {
     if (agents::OpenFrame* frame = look()) return frame;
@@ -85,6 +85,7 @@ bool FrameView::intact() const noexcept {
 
 Outcome FrameView::finish() noexcept {
   ConsumerObject* owner = object(std::exchange(port_, nullptr));
+  payload_ = nullptr;
   if (owner == nullptr) return Outcome::overwritten;
   const Outcome outcome = owner->port.finish(owner->asked);
   if (owner->calls == 0) client::reap(owner);
@@ -135,7 +136,7 @@ Result<FrameView> Consumer::next(std::chrono::nanoseconds timeout) {
   auto frame = wait_for(owner, "next", timeout, [&] { return owner->port.next(polled); });
   if (!frame) return fail(frame.error());
   owner->asked = Visit::unproved;
-  return FrameView(owner, &(*frame)->info, (*frame)->payload);
+  return FrameView(owner, (*frame)->info, (*frame)->payload);
 }
 
 Result<FrameView> Consumer::latest(std::chrono::nanoseconds timeout) {
@@ -146,7 +147,7 @@ Result<FrameView> Consumer::latest(std::chrono::nanoseconds timeout) {
   auto frame = wait_for(owner, "latest", timeout, [&] { return owner->port.latest(polled); });
   if (!frame) return fail(frame.error());
   owner->asked = Visit::unproved;
-  return FrameView(owner, &(*frame)->info, (*frame)->payload);
+  return FrameView(owner, (*frame)->info, (*frame)->payload);
 }
 
 void Consumer::on_event(std::function<void(const Event&)> handler) {

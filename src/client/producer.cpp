@@ -36,8 +36,8 @@ Slot& Slot::operator=(Slot&& other) noexcept {
   session_ = other.session_;
   seq_ = other.seq_;
   claimed_ns_ = other.claimed_ns_;
-  data_ = other.data_;
-  size_ = other.size_;
+  data_ = std::exchange(other.data_, nullptr);
+  size_ = std::exchange(other.size_, 0);
   spec_ = other.spec_;
   pool_id_ = other.pool_id_;
   return *this;
@@ -47,6 +47,8 @@ Result<Committed> Slot::commit(const CommitOptions& options) noexcept {
   ProducerObject* owner = object(std::exchange(port_, nullptr));
   if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::commit"));
   auto outcome = owner->port.commit(detail::ProducerHandle::claim_of(*this), options);
+  data_ = nullptr;
+  size_ = 0;
   client::reap(owner);
   return outcome;
 }
@@ -55,6 +57,8 @@ Result<void> Slot::abort() noexcept {
   ProducerObject* owner = object(std::exchange(port_, nullptr));
   if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::abort"));
   auto outcome = owner->port.abort(detail::ProducerHandle::claim_of(*this));
+  data_ = nullptr;
+  size_ = 0;
   client::reap(owner);
   return outcome;
 }

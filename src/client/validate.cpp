@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <set>
 #include <string>
 
@@ -58,7 +60,15 @@ Result<void> check_stream(const char* call, std::uint32_t stream, std::uint32_t 
 
 Result<void> check(const ClientOptions& o) {
   constexpr const char* call = "Client::connect";
-  if (o.mode != Mode::direct) {
+  if (o.mode != Mode::direct && o.mode != Mode::driver)
+    return bad(call, "mode", std::to_string(static_cast<int>(o.mode)), "driver or direct");
+  if (o.threading != Threading::threaded && o.threading != Threading::invoked)
+    return bad(call, "threading", std::to_string(static_cast<int>(o.threading)),
+               "threaded or invoked");
+  if (o.idle > Idle::noop)
+    return bad(call, "idle", std::to_string(static_cast<int>(o.idle)),
+               "backoff, sleeping, yielding, busy_spin or noop");
+  if (o.mode == Mode::driver) {
     return fail(Code::unsupported, call,
                 "mode = driver: the driver is not part of this version; ask for Mode::direct, in "
                 "which each producer "
@@ -80,9 +90,13 @@ Result<void> check(const ClientOptions& o) {
     if (auto r = check_endpoint(setting, *endpoint); !r) return r;
   }
   if (auto r = positive(call, "announce_period_ns", o.announce_period_ns); !r) return r;
-  if (auto r = positive(call, "media_driver_timeout_ns", o.media_driver_timeout_ns); !r) return r;
   if (o.freshness_factor < 1)
     return bad(call, "freshness_factor", std::to_string(o.freshness_factor), "at least 1");
+  if (o.announce_period_ns > INT64_MAX / std::max<std::int64_t>(o.freshness_factor, 5)) {
+    return bad(call, "announce_period_ns", std::to_string(o.announce_period_ns),
+               "short enough that its freshness and liveness multiples fit 64 bits");
+  }
+  if (auto r = positive(call, "media_driver_timeout_ns", o.media_driver_timeout_ns); !r) return r;
   if (o.liveness_factor < 3 || o.liveness_factor > 5) {
     return bad(call, "liveness_factor", std::to_string(o.liveness_factor), "3 to 5");
   }
@@ -134,6 +148,8 @@ Result<void> check(const ProducerOptions& o) {
                  "a positive multiple of 64");
     }
   }
+  if (o.base_dir.empty() || o.base_dir.front() != '/')
+    return bad(call, "base_dir", fmt::format("\"{}\"", o.base_dir), "an absolute path");
   if (auto r = shm::check_namespace(o.namespace_name); !r) return r;
   return shm::check_file_mode(o.file_mode);
 }
