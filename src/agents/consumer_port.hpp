@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "agents/port_base.hpp"
@@ -79,8 +80,8 @@ class ConsumerPort final : public PortBase<Env> {
       polled.state = this->state();
       return polled;
     }
-    if (!begin(polled)) return polled;
     const Busy busy(*this);
+    if (!begin(polled)) return polled;
     if (inbox_empty()) receive();
     while (!inbox_empty()) {
       const wire::FrameDescriptor descriptor = take();
@@ -95,8 +96,9 @@ class ConsumerPort final : public PortBase<Env> {
 
   // One frame for the pull forms; its pin stays until finish(). Null: none right now.
   OpenFrame* next(Polled& polled) {
-    if (busy_ || view_open_ || !begin(polled)) return nullptr;
+    if (busy_ || view_open_) return nullptr;
     const Busy busy(*this);
+    if (!begin(polled)) return nullptr;
     if (inbox_empty()) receive();
     while (!inbox_empty()) {
       const wire::FrameDescriptor descriptor = take();
@@ -109,8 +111,9 @@ class ConsumerPort final : public PortBase<Env> {
 
   // The newest frame of what has arrived; the others count as skipped.
   OpenFrame* latest(Polled& polled) {
-    if (busy_ || view_open_ || !begin(polled)) return nullptr;
+    if (busy_ || view_open_) return nullptr;
     const Busy busy(*this);
+    if (!begin(polled)) return nullptr;
     Undecided newest(*this, polled);
     std::uint64_t session = 0;
     wire::FrameDescriptor descriptor;
@@ -145,23 +148,35 @@ class ConsumerPort final : public PortBase<Env> {
   // last intact() that the application asked for, if any.
   Outcome finish(Visit asked) noexcept {
     TP_ASSERT(view_open_);
+    const Busy busy(*this);
     view_open_ = false;
     Polled polled;
     return settle(view_, asked, view_gate_, polled);
   }
 
-  void on_event(std::function<void(const Event&)> handler) { event_ = std::move(handler); }
+  // From inside a handler it takes effect after the call that runs there (CON-37).
+  void on_event(std::function<void(const Event&)> handler) {
+    (busy_ ? next_event_.emplace() : event_) = std::move(handler);
+  }
 
   void close() noexcept { this->close_port(); }
   bool busy() const noexcept { return busy_; }
 
  private:
   struct Busy {
-    explicit Busy(ConsumerPort& p) noexcept : port(p) { port.busy_ = true; }
-    ~Busy() { port.busy_ = false; }
+    explicit Busy(ConsumerPort& p) noexcept : port(p), inner(std::exchange(p.busy_, true)) {}
+    ~Busy() {
+      if (inner) return;
+      port.busy_ = false;
+      if (port.next_event_) {
+        port.event_ = std::move(*port.next_event_);
+        port.next_event_.reset();
+      }
+    }
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
     ConsumerPort& port;
+    bool inner;  // a view may end inside a handler
   };
   // A frame in the books whose end is not decided: unless somebody decides, it counts as ended. Event
   // handlers of the application run meanwhile and may close the port, let it adopt another mapping,
@@ -470,6 +485,7 @@ class ConsumerPort final : public PortBase<Env> {
   OpenFrame view_;
   Gate view_gate_;
   std::function<void(const Event&)> event_;
+  std::optional<std::function<void(const Event&)>> next_event_;
 };
 
 }  // namespace tensorpool::agents
