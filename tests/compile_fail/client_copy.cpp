@@ -1,0 +1,12 @@
+// A Client is a resource: it moves and does not copy.
+// Refused: use of deleted function || call to deleted constructor
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+tp::Client use(tp::Client from) {
+#ifdef MISUSE
+  return tp::Client(from);
+#endif
+  return from;
+}

@@ -1,0 +1,12 @@
+// A Consumer is a resource: it moves and does not copy.
+// Refused: use of deleted function || call to deleted constructor
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+tp::Consumer use(tp::Consumer from) {
+#ifdef MISUSE
+  return tp::Consumer(from);
+#endif
+  return from;
+}

@@ -1,0 +1,13 @@
+// An Error cannot be overlooked.
+// Refused: nodiscard
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+tp::Error check();
+void use() {
+#ifdef MISUSE
+  check();
+#endif
+  (void)check();
+}

@@ -1,0 +1,13 @@
+// A FrameView is finished once: it moves and does not copy.
+// Refused: use of deleted function || call to deleted constructor
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+tp::Outcome use(tp::FrameView view) {
+#ifdef MISUSE
+  tp::FrameView twin(view);
+  (void)twin.intact();
+#endif
+  return view.finish();
+}

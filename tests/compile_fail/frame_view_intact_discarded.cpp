@@ -1,0 +1,12 @@
+// What intact() answers cannot be overlooked.
+// Refused: nodiscard
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+tp::Outcome use(tp::FrameView view) {
+#ifdef MISUSE
+  view.intact();
+#endif
+  return view.finish();
+}

@@ -1,0 +1,14 @@
+// A handler of poll() takes the frame in place, not a proved copy.
+// Refused: no matching (member )?function || cannot convert || no viable conversion || could not convert || no known conversion
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+void use(tp::Consumer& consumer) {
+  auto in_place = [](const tp::Frame&) {};
+  consumer.poll(in_place);
+#ifdef MISUSE
+  auto copied = [](const tp::CopiedFrame&) {};
+  consumer.poll(copied);
+#endif
+}

@@ -1,0 +1,14 @@
+// A consumer cannot write a payload: it is mapped read-only.
+// Refused: read-only || const-qualified || not assignable
+#include <tensorpool/tensorpool.hpp>
+
+#include <cstddef>
+
+namespace tp = tensorpool;
+
+void use(const tp::Frame& frame) {
+#ifdef MISUSE
+  frame.bytes()[0] = std::byte{0};
+#endif
+  if (!frame.intact()) return;
+}

@@ -1,0 +1,14 @@
+// A Pending gives its value once: it moves and does not copy.
+// Refused: use of deleted function || call to deleted constructor
+#include <tensorpool/tensorpool.hpp>
+
+#include <utility>
+
+namespace tp = tensorpool;
+
+auto use(tp::Pending<tp::Producer> pending) {
+#ifdef MISUSE
+  return tp::Pending<tp::Producer>(pending);
+#endif
+  return tp::Pending<tp::Producer>(std::move(pending));
+}

@@ -1,0 +1,12 @@
+// A Producer is a resource: it moves and does not copy.
+// Refused: use of deleted function || call to deleted constructor
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+tp::Producer use(tp::Producer from) {
+#ifdef MISUSE
+  return tp::Producer(from);
+#endif
+  return from;
+}

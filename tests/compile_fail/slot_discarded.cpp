@@ -1,0 +1,13 @@
+// A Slot that nobody keeps would be aborted at once.
+// Refused: nodiscard
+#include <tensorpool/tensorpool.hpp>
+
+namespace tp = tensorpool;
+
+tp::Slot make();
+void use() {
+#ifdef MISUSE
+  make();
+#endif
+  (void)make().commit();
+}
