@@ -1,0 +1,164 @@
+// A client with a thread of its own and one that is driven by its caller behave alike.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "unit/client/support.hpp"
+
+namespace tensorpool::client_test {
+namespace {
+
+class Modes : public testing::TestWithParam<Threading> {};
+INSTANTIATE_TEST_SUITE_P(Both, Modes, testing::Values(Threading::threaded, Threading::invoked),
+                         [](const auto& each) {
+                           return each.param == Threading::threaded ? "threaded" : "invoked";
+                         });
+
+// A whole life, from before the media driver to after the end.
+// Proves: CON-27
+TEST_P(Modes, LiveTheSameLife) {
+  Deployment deployment;
+  std::mutex mutex;
+  std::vector<NoticeKind> told;
+  std::vector<std::thread::id> where;
+  ClientOptions options = deployment.client_options(GetParam());
+  options.on_notice = [&](const Notice& notice) {
+    const std::lock_guard lock(mutex);
+    told.push_back(notice.kind);
+    where.push_back(std::this_thread::get_id());
+  };
+  auto client = Client::connect(options).value();
+  auto pending = client.producer(deployment.producer_options());
+  EXPECT_EQ(pending.wait(1ms).error().code(), Code::no_media_driver);
+  EXPECT_EQ(client.state(), ClientState::connecting);
+  deployment.start();
+  auto producer = pending.wait(patience).value();
+  auto consumer = client.consumer({.stream = stream}).wait(patience).value();
+  EXPECT_EQ(client.state(), ClientState::connected);
+  EXPECT_EQ(producer.state(), PortState::active);
+
+  (void)deliver(client, producer, consumer, 255).finish();
+  for (std::uint8_t i = 0; i < 100; ++i) {
+    const auto sent = send(producer, i);
+    ASSERT_TRUE(sent) << sent.error().message();
+    ASSERT_EQ(sent->told, Told::consumers);
+    int seen = -1;
+    EXPECT_TRUE(until(client, [&] {
+      return consumer.poll([&](const Frame& f) { seen = static_cast<int>(f.bytes()[5]); })
+                 .delivered > 0;
+    }));
+    EXPECT_EQ(seen, i);
+  }
+  EXPECT_TRUE(consumer.statistics().balanced());
+  EXPECT_EQ(deployment.files.files(), 2);
+  EXPECT_GE(client.longest_cycle().count(), 1);
+
+  ASSERT_TRUE(client.close());
+  EXPECT_EQ(producer.state(), PortState::closed);
+  EXPECT_EQ(consumer.state(), PortState::closed);
+  EXPECT_EQ(deployment.files.files(), 0);
+  EXPECT_EQ(told, (std::vector{NoticeKind::mapped, NoticeKind::connected, NoticeKind::mapped}));
+  for (const std::thread::id id : where)
+    EXPECT_EQ(id == std::this_thread::get_id(), GetParam() == Threading::invoked);
+}
+
+TEST_P(Modes, NoticeAReplacedMediaDriver) {
+  Deployment deployment;
+  deployment.start();
+  auto client = deployment.connect(GetParam());
+  Pair pair(deployment, client);
+  (void)deliver(client, pair.producer, pair.consumer, 1).finish();
+  deployment.driver.reset();
+  deployment.start();
+  EXPECT_EQ(deliver(client, pair.producer, pair.consumer, 2).finish(), Outcome::delivered);
+  EXPECT_EQ(pair.consumer.statistics().sessions, 1U);  // the mapping stayed
+  EXPECT_TRUE(pair.consumer.statistics().balanced());
+}
+
+// Waits in one thread while another drives.
+TEST(Invoked, PendingIsServedByWhicheverThreadDrives) {
+  Deployment deployment;
+  deployment.start();
+  auto client = deployment.connect(Threading::invoked);
+  std::atomic<bool> over{false};
+  std::thread driving([&] {
+    while (!over.load()) (void)client.do_work();
+  });
+  for (int i = 0; i < 20; ++i) {
+    auto consumer = client.consumer({.stream = stream}).wait(patience);
+    EXPECT_TRUE(consumer);
+  }
+  auto producer = client.producer(deployment.producer_options()).wait(patience);
+  EXPECT_TRUE(producer);
+  over.store(true);
+  driving.join();
+}
+
+// Ports in threads of their own, a client in a third, all of them at once.
+TEST(Threads, PortsRunBesideOneAnotherAndTheirClient) {
+  Deployment deployment;
+  deployment.start();
+  auto client = deployment.connect();
+  constexpr std::uint32_t streams = 3;
+  std::atomic<int> done{0};
+  std::vector<std::thread> threads;
+  std::atomic<std::uint64_t> wrong{0};
+  for (std::uint32_t s = 1; s <= streams; ++s) {
+    threads.emplace_back([&, s] {
+      auto options = deployment.producer_options();
+      options.stream = s;
+      auto producer = client.producer(options).wait(patience).value();
+      while (done.load() < static_cast<int>(streams)) {
+        (void)send(producer, static_cast<std::uint8_t>(s));
+        std::this_thread::yield();
+      }
+    });
+    threads.emplace_back([&, s] {
+      auto consumer = client.consumer({.stream = s}).wait(patience).value();
+      const auto deadline = std::chrono::steady_clock::now() + patience;
+      std::vector<std::byte> buffer(256);
+      while (consumer.statistics().delivered < 200 && std::chrono::steady_clock::now() < deadline) {
+        (void)consumer.poll_copy(buffer, [&](const CopiedFrame& f) {
+          for (const std::byte b : f.bytes) {
+            if (b != static_cast<std::byte>(s)) wrong.fetch_add(1);
+          }
+        });
+      }
+      EXPECT_GE(consumer.statistics().delivered, 200U);
+      EXPECT_TRUE(consumer.statistics().balanced());
+      done.fetch_add(1);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(), 0U);
+  ASSERT_TRUE(client.close());
+  EXPECT_EQ(deployment.files.files(), 0);
+}
+
+// The client ends while its ports are being used in other threads.
+TEST(Threads, AClientMayCloseUnderItsPorts) {
+  for (int round = 0; round < 3; ++round) {
+    Deployment deployment;
+    deployment.start();
+    std::optional<Client> client(deployment.connect());
+    Pair pair(deployment, *client);
+    (void)deliver(*client, pair.producer, pair.consumer, 1).finish();
+    std::thread sending([&] {
+      while (send(pair.producer, 1)) {
+      }
+    });
+    std::thread reading([&] {
+      while (pair.consumer.poll([](const Frame&) {}).state != PortState::closed) {
+      }
+    });
+    client.reset();
+    sending.join();
+    reading.join();
+    EXPECT_EQ(pair.producer.state(), PortState::closed);
+  }
+}
+
+}  // namespace
+}  // namespace tensorpool::client_test

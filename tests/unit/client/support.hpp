@@ -1,0 +1,128 @@
+// A media driver and folders of a test's own, and clients in them.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tensorpool/tensorpool.hpp"
+
+namespace tensorpool::client_test {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::uint32_t stream = 10'000;
+inline constexpr auto patience = 20s;  // of every wait: a failure, never a pace
+
+class TempDir {
+ public:
+  TempDir() {
+    std::string pattern = "/dev/shm/tensorpool-client-XXXXXX";
+    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+    path_ = std::filesystem::canonical(pattern).string();
+  }
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  const std::string& path() const { return path_; }
+  int files() const {
+    int count = 0;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, ignored))
+      count += entry.is_regular_file() ? 1 : 0;
+    return count;
+  }
+
+ private:
+  std::string path_;
+};
+
+// Folders without a media driver until start().
+struct Deployment {
+  void start() {
+    auto launched = MediaDriver::launch({.aeron_dir = aeron_dir()});
+    ASSERT_TRUE(launched) << launched.error().message();
+    driver.emplace(std::move(*launched));
+  }
+  std::string aeron_dir() const { return aeron.path() + "/driver"; }
+
+  ClientOptions client_options(Threading threading = Threading::threaded) const {
+    ClientOptions options;
+    options.mode = Mode::direct;
+    options.threading = threading;
+    options.aeron_dir = aeron_dir();
+    options.allowed_base_dirs = {files.path()};
+    options.announce_period_ns = 50'000'000;
+    return options;
+  }
+  ProducerOptions producer_options() const {
+    ProducerOptions options;
+    options.stream = stream;
+    options.base_dir = files.path();
+    options.slots = 4;
+    options.pools = {{.pool_id = 1, .stride_bytes = 256}};
+    return options;
+  }
+  Client connect(Threading threading = Threading::threaded) const {
+    return Client::connect(client_options(threading)).value();
+  }
+
+  TempDir aeron;
+  TempDir files;
+  std::optional<MediaDriver> driver;
+};
+
+// A producer and a consumer of one stream in one client, both active.
+struct Pair {
+  Pair(const Deployment& deployment, Client& client)
+      : producer(client.producer(deployment.producer_options()).wait(patience).value()),
+        consumer(client.consumer({.stream = stream}).wait(patience).value()) {}
+  Producer producer;
+  Consumer consumer;
+};
+
+// Drives the client where it is invoked until `done`.
+inline bool until(Client& client, const std::function<bool()>& done) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    if (client.do_work() == 0) std::this_thread::sleep_for(100us);
+  }
+  return true;
+}
+
+inline TensorSpec spec_of(std::int64_t bytes) {
+  TensorSpec spec;
+  spec.dtype = DType::u8;
+  spec.shape = Dims{bytes};
+  return spec;
+}
+
+inline Result<Committed> send(Producer& producer, std::uint8_t value) {
+  const std::vector<std::byte> bytes(64, static_cast<std::byte>(value));
+  return producer.offer(spec_of(64), bytes);
+}
+
+// Sends until a consumer is told (its image may come a little later than its mapping), and gives
+// the frame.
+inline FrameView deliver(Client& client, Producer& producer, Consumer& consumer,
+                         std::uint8_t value) {
+  EXPECT_TRUE(until(client, [&] {
+    const auto sent = send(producer, value);
+    return consumer.state() == PortState::active && sent && sent->told == Told::consumers;
+  }));
+  return consumer.next(patience).value();
+}
+
+}  // namespace tensorpool::client_test
