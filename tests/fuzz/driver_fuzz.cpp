@@ -1,0 +1,31 @@
+// Schema 901 from arbitrary bytes.
+#include "fuzz/message_target.hpp"
+
+namespace {
+
+using namespace tensorpool;
+
+using Driver =
+    fuzz::Messages<wire::driver::ShmAttachRequest, wire::driver::ShmAttachResponse,
+                   wire::driver::ShmDetachRequest, wire::driver::ShmDetachResponse,
+                   wire::driver::ShmLeaseKeepalive, wire::driver::ShmDriverShutdown,
+                   wire::driver::ShmLeaseRevoked, wire::driver::ShmDriverShutdownRequest>;
+
+}  // namespace
+
+// Proves: MSG-15, MSG-16, MSG-18, MSG-96
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // The correlation id is there for exactly the requests that would be answered (MSG-21).
+  const auto bytes = std::as_bytes(std::span(data, size));
+  const auto correlation_id = wire::peek_correlation_id(bytes);
+  if (const auto request = wire::try_decode<wire::driver::ShmAttachRequest>(bytes))
+    TP_ASSERT(correlation_id == request->correlation_id);
+  if (const auto request = wire::try_decode<wire::driver::ShmDetachRequest>(bytes))
+    TP_ASSERT(correlation_id == request->correlation_id);
+  return Driver::test(data, size);
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t max_size, unsigned int seed) {
+  return Driver::mutate(data, size, max_size, seed);
+}
