@@ -96,6 +96,9 @@ struct ResolvedStrides {
   friend bool operator==(const ResolvedStrides&, const ResolvedStrides&) = default;
 };
 
+// The largest resolved stride: the largest signed 64-bit number.
+inline constexpr std::uint64_t stride_limit_bytes = 0x7FFFFFFFFFFFFFFFU;
+
 namespace detail {
 
 // Σ (dims[i] − 1) × stride[i] + esize, 0 for an empty tensor; nullopt on overflow. Dims are not
@@ -139,6 +142,8 @@ inline SlotFault resolve(DType dtype, MajorOrder order, std::size_t ndims, const
       const std::size_t inner = order == MajorOrder::row ? i + 1 : i - 1;
       const std::uint64_t count = dims[inner] == 0 ? 1 : static_cast<std::uint64_t>(dims[inner]);
       if (__builtin_mul_overflow(out.bytes[inner], count, &need)) return SlotFault::overflow;
+      // Strides are signed wherever they are handed out, so that 63 bits are all there are.
+      if (need > stride_limit_bytes) return SlotFault::overflow;
     }
     const auto given = static_cast<std::uint64_t>(strides[i]);
     if (given != 0 && given < need) return SlotFault::overlap;
