@@ -1,12 +1,15 @@
 // Writes the seeds of all corpora: the worked examples of the protocol reference, every message as
 // its encoder writes it, and the edges that a decoder must see.
 //
+// The formats of inputs are described in the targets.
+//
 //   fuzz_make_corpus DOCS_PROTOCOL CORPUS_FOLDER
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "shm/slot_image.hpp"
 #include "unit/wire/support.hpp"
 
 namespace {
@@ -143,13 +146,12 @@ void write_edges() {
   write("discovery", "DiscoveryResponse-unlisted-status", bytes);
 }
 
-// The hex dumps of a chapter, each a seed of the target that reads it.
-template <class Name>
-void write_dumps(const std::filesystem::path& chapter, Name&& target_and_name) {
+// The hex dumps of a chapter.
+std::vector<Buffer> read_dumps(const std::filesystem::path& chapter) {
+  std::vector<Buffer> dumps;
   std::ifstream file(chapter);
   std::string line;
   Buffer bytes;
-  std::size_t number = 0;
   while (std::getline(file, line)) {
     const bool dump = line.size() > 7 && line.find_first_not_of("0123456789abcdef") == 4 &&
                       line.compare(4, 2, "  ") == 0;
@@ -157,9 +159,220 @@ void write_dumps(const std::filesystem::path& chapter, Name&& target_and_name) {
       const Buffer more = wire::test::from_hex(line.substr(6));
       bytes.insert(bytes.end(), more.begin(), more.end());
     } else if (!bytes.empty()) {
-      const std::string target = target_and_name(bytes);
-      if (!target.empty()) write(target, "example-" + std::to_string(++number), bytes);
-      bytes.clear();
+      dumps.push_back(std::exchange(bytes, {}));
+    }
+  }
+  return dumps;
+}
+
+void write_examples(const std::vector<Buffer>& dumps) {
+  for (std::size_t i = 0; i < dumps.size(); ++i) {
+    const auto header = wire::peek(dumps[i]);
+    if (header && !wire::message_name(header->schema_id, header->template_id).empty())
+      write(target_of(header->schema_id), "example-" + std::to_string(i + 1), dumps[i]);
+  }
+}
+
+Buffer from_text(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+Buffer joined(std::initializer_list<Buffer> parts) {
+  Buffer all;
+  for (const Buffer& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+template <class... Numbers>
+Buffer bytes_of(Numbers... numbers) {
+  return {static_cast<std::byte>(numbers)...};
+}
+
+// A slot 0 of one small tensor after `change`.
+template <class Change>
+Buffer slot_after(Change&& change) {
+  namespace shm = tensorpool::shm;
+  shm::SlotFields fields;
+  fields.values_len_bytes = 24;
+  fields.pool_id = 4;
+  fields.dtype = tensorpool::DType::u16;
+  fields.order = tensorpool::MajorOrder::row;
+  fields.ndims = 2;
+  fields.dims = {3, 4};
+  change(fields);
+  shm::HeaderImage image;
+  shm::build(image, fields);
+  image.words[0] = shm::committed_word(0);
+  return {image.bytes(), image.bytes() + shm::header_slot_bytes};
+}
+
+void write_slots() {
+  using tensorpool::MajorOrder;
+  using tensorpool::ProgressUnit;
+  using tensorpool::shm::SlotFields;
+  // 1 slot, slot 0, one pool: id 4 of 1024 bytes.
+  const Buffer start = bytes_of(0, 0, 0, 4, 15, 0);
+  const auto seed = [&](const char* name, auto change) {
+    write("slot", name, joined({start, slot_after(change)}));
+  };
+  seed("row", [](SlotFields&) {});
+  seed("column", [](SlotFields& f) { f.order = MajorOrder::column; });
+  seed("padded-rows", [](SlotFields& f) { f.strides = {64, 2}; });
+  seed("overlap", [](SlotFields& f) { f.strides = {7, 2}; });
+  seed("negative-stride", [](SlotFields& f) { f.strides = {-8, 2}; });
+  seed("negative-dim", [](SlotFields& f) { f.dims = {-1, 4}; });
+  seed("empty", [](SlotFields& f) { f.dims = {0, 4}; });
+  seed("rows", [](SlotFields& f) {
+    f.progress_unit = ProgressUnit::rows;
+    f.progress_stride_bytes = 8;
+  });
+  seed("columns-wrong", [](SlotFields& f) {
+    f.progress_unit = ProgressUnit::columns;
+    f.progress_stride_bytes = 8;
+  });
+  seed("no-dims", [](SlotFields& f) { f.ndims = 0; });
+  seed("nine-dims", [](SlotFields& f) { f.ndims = 9; });
+  seed("unassigned-dtype", [](SlotFields& f) { f.dtype = tensorpool::DType{12}; });
+  seed("overflow", [](SlotFields& f) {
+    f.ndims = 8;
+    f.dims.fill(INT32_MAX);
+  });
+  // The outermost stride is above 2^63, and nothing else is wrong with this empty tensor.
+  seed("stride-above-2-63", [](SlotFields& f) {
+    f.ndims = 4;
+    f.dims = {0, 3, INT32_MAX, INT32_MAX};
+    f.strides = {};
+    f.dtype = tensorpool::DType::u8;
+  });
+  seed("unknown-pool", [](SlotFields& f) { f.pool_id = 9; });
+  seed("too-long", [](SlotFields& f) { f.values_len_bytes = 1025; });
+  seed("other-slot", [](SlotFields& f) { f.payload_slot = 1; });
+  seed("payload-offset", [](SlotFields& f) { f.payload_offset = 64; });
+  seed("length-191", [](SlotFields& f) { f.header_length = 191; });
+  seed("template-51", [](SlotFields& f) { f.template_id = 51; });
+}
+
+void write_regions() {
+  // 4 slots and one pool of stride 64; then per region: flags, length, patches.
+  const Buffer start = bytes_of(2, 0, 1, 0, 0);
+  const Buffer plain = bytes_of(0, 0, 0);
+  const auto seed = [&](const char* name, const Buffer& ring, const Buffer& pool) {
+    write("map", name, joined({start, ring, pool, bytes_of(0, 100, 0)}));
+  };
+  seed("right", plain, plain);
+  seed("ring-short", bytes_of(0, 0xFF, 0), plain);
+  seed("ring-long", bytes_of(0, 64, 0), plain);
+  seed("pool-short", plain, bytes_of(0, 0xFF, 0));
+  seed("hugepages", bytes_of(3, 0, 0), bytes_of(3, 0, 0));
+  seed("hugepages-short", bytes_of(3, 0xFF, 0), bytes_of(3, 0, 0));
+  seed("no-hugepages", bytes_of(2, 0, 0), plain);
+  seed("absent", bytes_of(0x30, 0, 0), plain);
+  seed("mode", bytes_of(0x0C, 0, 0), plain);
+  for (const int offset : {0, 8, 12, 20, 24, 26, 28, 32, 36, 40, 56}) {
+    const Buffer patched = bytes_of(0, 0, 1, offset, 0x55);
+    seed(("ring-patched-" + std::to_string(offset)).c_str(), patched, plain);
+    seed(("pool-patched-" + std::to_string(offset)).c_str(), plain, patched);
+  }
+  write("map", "pool-slot-bytes-unset",
+        joined({start, plain, bytes_of(0, 0, 3, 32, 255, 33, 255, 34, 255)}));
+  write("map", "repeated-pool-id", bytes_of(2, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+  write("map", "three-slots", bytes_of(0xFF, 3, 0, 0, 0, 0, 1, 0, 0));
+  write("map", "changed-later",
+        joined({start, plain, plain, bytes_of(2, 0, 12, 9, 1, 56, 3, 0, 0)}));
+  write("map", "stride-100", joined({bytes_of(2, 0, 1, 0xFF, 100, 0, 0, 0, 0), plain, plain}));
+}
+
+void write_reader() {
+  // 4 slots, max_gap 4, no rate, one pool of stride 256, no bytes of the ring's own.
+  const Buffer start = bytes_of(2, 4, 0, 0, 3, 0, 0);
+  const Buffer frame = bytes_of(3, 1, 0x30, 3, 3);  // write the next seq: 2 dims
+  const Buffer announce = bytes_of(0, 0, 0);        // describe it
+  const Buffer poll = bytes_of(8);
+  const auto seed = [&](const char* name, std::initializer_list<Buffer> commands) {
+    write("reader", name, joined({start, joined(commands)}));
+  };
+  seed("poll", {frame, announce, poll, frame, announce, frame, announce, poll});
+  seed("next", {frame, announce, bytes_of(7, 2), frame, announce, bytes_of(7, 0)});
+  seed("latest", {frame, announce, frame, announce, bytes_of(7, 1)});
+  seed("overwritten-in-handler", {frame, announce, bytes_of(5, 0, 64, 1, 0xEE), poll});
+  seed("overwritten-before-proof", {frame, announce, bytes_of(5, 1, 64, 1, 0xEE), poll});
+  seed("wrong-length", {frame, announce, bytes_of(4, 64 + 9, 1, 0xEE), poll});
+  seed("not-written", {announce, poll});
+  seed("gap", {frame, announce, poll, bytes_of(0, 3, 0), poll, bytes_of(0, 7, 0), poll});
+  seed("regression", {frame, announce, poll, bytes_of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0), poll});
+  // 2^63 + 1: its commit word would be that of 1.
+  seed("seq-above-2-63", {frame, bytes_of(1, 1, 0, 0, 0, 0, 0, 0, 0x80, 0), poll});
+  seed("higher-epoch", {frame, announce, poll, bytes_of(0, 1, 0x83), poll});
+  seed("other-stream", {frame, bytes_of(0, 0, 12), poll});
+  seed("fragment", {frame, bytes_of(2, 1, 3, 1, 2, 3), poll});
+  seed("remap", {frame, announce, poll, bytes_of(6, 4), frame, announce, poll});
+  seed("remap-under-view", {frame, announce, bytes_of(7, 4)});
+  seed("disconnected", {frame, announce, poll, bytes_of(6, 3), poll, bytes_of(6, 0), poll});
+  write("reader", "rate",
+        joined({bytes_of(2, 4, 1, 0, 3, 0, 0), frame, announce, poll, frame, bytes_of(0, 0, 16),
+                poll, frame, announce, poll}));
+}
+
+void write_texts() {
+  const auto uri = [](const char* name, const std::string& text) {
+    write("uri", name, from_text(text));
+  };
+  const std::string good = "shm:file?path=/dev/shm/tensorpool-alice/default/10000/1/header.ring";
+  uri("plain", good);
+  uri("hugepages", good + "|require_hugepages=true");
+  uri("no-hugepages", good + "|require_hugepages=false");
+  uri("capital", good + "|require_hugepages=True");
+  uri("trailing-bar", good + "|");
+  uri("third", good + "|require_hugepages=true|mode=1");
+  uri("twice", good + "|path=/a");
+  uri("order", "shm:file?require_hugepages=true|path=/a");
+  uri("relative", "shm:file?path=a/b");
+  uri("root", "shm:file?path=/");
+  uri("space", good + " ");
+  uri("question-mark", good + "?");
+  uri("ampersand", "shm:file?path=/a&require_hugepages=true");
+  uri("scheme", "shm:memfd?path=/a");
+  uri("no-value", "shm:file?path=");
+  uri("empty", "");
+  uri("4095", "shm:file?path=/" + std::string(4094, 'a'));
+  uri("4096", "shm:file?path=/" + std::string(4095, 'a'));
+  uri("4080-hugepages", "shm:file?path=/" + std::string(4080, 'a') + "|require_hugepages=true");
+
+  const auto npy = [](const char* name, const std::string& dictionary, int major = 1) {
+    Buffer bytes =
+        joined({bytes_of(0x93), from_text("NUMPY"), bytes_of(major, 0, dictionary.size(), 0)});
+    if (major != 1) bytes.insert(bytes.end(), 2, std::byte{0});
+    write("npy", name, joined({bytes, from_text(dictionary), Buffer(48, std::byte{7})}));
+  };
+  npy("row", "{'descr': '<u2', 'fortran_order': False, 'shape': (2, 3, 4), }\n");
+  npy("column", "{'descr': '<u2', 'fortran_order': True, 'shape': (2, 3, 4), }\n");
+  npy("version-2", "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 12), }\n", 2);
+  npy("cut", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 4), }\n");
+  npy("zero", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 0, 4), }\n");
+  npy("no-frames", "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4), }\n");
+  npy("huge", "{'descr': '|b1', 'fortran_order': True, 'shape': (4294967296, 2147483647), }\n");
+  npy("big-endian", "{'descr': '>u2', 'fortran_order': False, 'shape': (2, 3, 4), }\n");
+  npy("no-shape", "{'descr': '<u2', 'fortran_order': False, }\n");
+  npy("version-9", "{}", 9);
+}
+
+// The superblocks and the slot of the worked examples, as the first bytes of files.
+void write_files(const std::vector<Buffer>& dumps) {
+  for (std::size_t i = 0; i < dumps.size(); ++i) {
+    const std::string name = "example-" + std::to_string(i + 1);
+    if (dumps[i].size() == 64) {
+      write("inspect", name, dumps[i]);
+    } else if (dumps[i].size() >= 128) {
+      Buffer slot = dumps[i];
+      slot.resize(tensorpool::shm::header_slot_bytes);
+      // Slot 42 of 64 slots; pool 1 of 614 400 bytes.
+      write("slot", name, joined({bytes_of(6, 42, 0, 1, 0x7F, 0x25), slot}));
+      Buffer one_slot = dumps[0];
+      wire::test::put<std::uint32_t>(one_slot, 28, 1);  // nslots
+      write("inspect", name + "-in-ring", joined({one_slot, slot}));
+      wire::test::put<std::uint16_t>(slot, 76, 9);  // ndims
+      write("inspect", name + "-nine-dims", joined({one_slot, slot}));
     }
   }
 }
@@ -175,11 +388,11 @@ int main(int argc, char** argv) {
   corpus = argv[2];
   write_messages(std::type_identity<wire::AnyMessage>{});
   write_edges();
-  write_dumps(docs / "02-messages.md", [](const Buffer& bytes) {
-    const auto header = wire::peek(bytes);
-    const bool known =
-        header && !wire::message_name(header->schema_id, header->template_id).empty();
-    return known ? target_of(header->schema_id) : std::string();
-  });
+  write_examples(read_dumps(docs / "02-messages.md"));
+  write_slots();
+  write_regions();
+  write_reader();
+  write_texts();
+  write_files(read_dumps(docs / "01-shared-memory.md"));
   return 0;
 }

@@ -71,7 +71,9 @@ bool check_decoder(std::span<const std::byte> bytes) {
   TP_ASSERT(decoded.has_value() == expected.has_value());
   if (!decoded) {
     TP_ASSERT(decoded.error().offset <= bytes.size());
-    TP_ASSERT(!decoded.error().text().empty());
+    const bool other = decoded.error().problem == wire::Problem::other_schema ||
+                       decoded.error().problem == wire::Problem::other_template;
+    TP_ASSERT(other || !decoded.error().text().empty());  // slow, and dull for other messages
     return false;
   }
   TP_ASSERT(consumed == expected->consumed && consumed <= bytes.size());

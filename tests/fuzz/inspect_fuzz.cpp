@@ -1,0 +1,42 @@
+// `tp inspect` on region files of any bytes: it says what is wrong and ends with 0 or 1.
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+
+#include "base/assert.hpp"
+#include "fuzz/file_in_memory.hpp"
+#include "tp/inspect.hpp"
+
+namespace {
+
+using namespace tensorpool;
+
+struct Inspector {
+  Inspector() : app("fuzz") {
+    // What is printed is of no interest here.
+    TP_ASSERT(std::freopen("/dev/null", "w", stdout) != nullptr);
+    cli::register_inspect(app, exit_code);
+  }
+  int run(const char* form) {
+    exit_code = -1;
+    app.parse(std::string("inspect ") + file.path() + form);
+    return exit_code;
+  }
+
+  fuzz::FileInMemory file;
+  CLI::App app;
+  int exit_code = -1;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static Inspector inspector;
+  inspector.file.set(data, size);
+  const int as_json = inspector.run(" --json --slots all");
+  const int as_text = inspector.run(" --slots 4");
+  TP_ASSERT(as_json == 0 || as_json == 1);
+  TP_ASSERT(as_text == 0 || as_text == 1);
+  TP_ASSERT(as_json >= as_text);  // more slots, more to find fault with
+  return 0;
+}
