@@ -24,6 +24,7 @@ ID = r"[A-Z]+-\d+"
 PROVES = re.compile(r"(?://|#|\*)\s*Proves:\s*(.*)")
 PROVES_LIST = re.compile(rf"^({ID}(?:\s*,\s*{ID})*)\s*(?:$|[.;:(—].*)")
 CPP_TEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\)")
+FUZZ_TARGET = re.compile(r'^extern "C" int (LLVMFuzzerTestOneInput)\(')
 PYTHON_TEST = re.compile(r"^\s*def (test_\w+)\(")
 TEST_FILES = (".cpp", ".hpp", ".c", ".h", ".py", ".sh")
 
@@ -78,7 +79,7 @@ def test_below(lines, index):
         match = CPP_TEST.match(lines[below])
         if match:
             return f"{match.group(1)}.{match.group(2)}", below
-        match = PYTHON_TEST.match(lines[below])
+        match = PYTHON_TEST.match(lines[below]) or FUZZ_TARGET.match(lines[below])
         if match:
             return match.group(1), below
     return "", index

@@ -56,6 +56,11 @@ class Rules(CheckoutTest):
         found, _, _ = rules.run(self.root)
         self.assertEqual(["tests/unit/shm/a_test.cpp:1 Layout.IsLittleEndian"], found["SHM-1"].proofs)
 
+    def test_a_fuzz_target_is_a_test(self):
+        self.write("tests/fuzz/a_fuzz.cpp", f'// {PROVES}SHM-1\nextern "C" int LLVMFuzzerTestOneInput(const int* data) {{}}\n')
+        found, _, _ = rules.run(self.root)
+        self.assertEqual(["tests/fuzz/a_fuzz.cpp:1 LLVMFuzzerTestOneInput"], found["SHM-1"].proofs)
+
     def test_only_finished_sections_count(self):
         self.finish('["2"]')
         self.assertEqual(1, len(self.problems()))

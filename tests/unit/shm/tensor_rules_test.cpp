@@ -205,6 +205,8 @@ TEST(Strides, overflow_is_refused) {
                   __LINE__);
   // Only the sum of the extent: the largest stride fits 64 bits, (dim − 1) times it does not.
   expect_resolved({DType::f64, row, {big, big, big}, {}, SlotFault::overflow, {}, 0}, __LINE__);
+  // A stride of 3 × 2^62, which no signed number holds, although the empty tensor has no extent.
+  expect_resolved({DType::u8, row, {0, 3, big, big}, {}, SlotFault::overflow, {}, 0}, __LINE__);
   // Just below.
   const std::uint64_t outer = std::uint64_t{big} * big;
   expect_resolved(
