@@ -1,0 +1,123 @@
+// A world of its own for every test: a folder under /dev/shm, a media driver in it, and clients whose
+// settings are small enough for tests.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tensorpool/client.hpp"
+#include "tensorpool/media_driver.hpp"
+
+namespace tensorpool::integration {
+
+using namespace std::chrono_literals;
+
+// How long a test waits for something that ought to happen at once.
+inline constexpr std::chrono::seconds patience{30};
+
+class Folder {
+ public:
+  Folder() {
+    std::array<char, 64> name{"/dev/shm/tp-integration-XXXXXX"};
+    if (::mkdtemp(name.data()) == nullptr) std::abort();
+    path_ = name.data();
+    std::filesystem::create_directory(regions());
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string aeron() const { return path_ + "/aeron"; }
+  std::string regions() const { return path_ + "/regions"; }
+
+ private:
+  std::string path_;
+};
+
+// All parties of one media driver name the same term lengths, as Aeron wants it.
+inline ClientOptions client_options(const Folder& folder, const char* descriptor_term = "1m") {
+  ClientOptions options;
+  options.mode = Mode::direct;
+  options.aeron_dir = folder.aeron();
+  options.allowed_base_dirs = {folder.regions()};
+  options.control.channel = "aeron:ipc?term-length=64k";
+  options.announce.channel = "aeron:ipc?term-length=64k";
+  options.qos.channel = "aeron:ipc?term-length=64k";
+  options.metadata.channel = "aeron:ipc?term-length=64k";
+  options.descriptor.channel = std::string("aeron:ipc?term-length=") + descriptor_term;
+  options.announce_period_ns = 200'000'000;
+  return options;
+}
+
+inline ProducerOptions producer_options(const Folder& folder, std::uint32_t stream,
+                                        std::uint32_t slots,
+                                        const std::vector<std::uint32_t>& strides) {
+  ProducerOptions options;
+  options.stream = stream;
+  options.base_dir = folder.regions();
+  options.slots = slots;
+  for (const std::uint32_t stride : strides)
+    options.pools.push_back({static_cast<std::uint16_t>(options.pools.size() + 1), stride});
+  return options;
+}
+
+inline ConsumerOptions consumer_options(std::uint32_t stream) {
+  ConsumerOptions options;
+  options.stream = stream;
+  return options;
+}
+
+// True once `condition` holds; false when patience ends first. `condition` may do work of its own.
+template <class Condition>
+bool eventually(Condition&& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(200us);
+  }
+  return true;
+}
+
+// The folder and the media driver; clients are made by the test and end before it.
+class World {
+ public:
+  World() { start_media_driver(); }
+
+  void start_media_driver() {
+    auto driver = MediaDriver::launch({.aeron_dir = folder_.aeron()});
+    if (!driver) throw std::runtime_error(driver.error().message());
+    driver_.emplace(std::move(*driver));
+  }
+  void end_media_driver() { driver_.reset(); }
+
+  const Folder& folder() const noexcept { return folder_; }
+
+ private:
+  Folder folder_;
+  std::optional<MediaDriver> driver_;
+};
+
+inline Client connect(ClientOptions options) { return Client::connect(std::move(options)).value(); }
+inline Producer make_producer(Client& client, ProducerOptions options) {
+  return client.producer(std::move(options)).wait(patience).value();
+}
+inline Consumer make_consumer(Client& client, ConsumerOptions options) {
+  return client.consumer(std::move(options)).wait(patience).value();
+}
+// Polls until the consumer has mapped the stream.
+inline bool until_active(Consumer& consumer) {
+  return eventually([&] { return consumer.state() == PortState::active; });
+}
+
+}  // namespace tensorpool::integration
