@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,11 +47,12 @@ class Folder {
 };
 
 // All parties of one media driver name the same term lengths, as Aeron wants it.
-inline ClientOptions client_options(const Folder& folder, const char* descriptor_term = "1m") {
+inline ClientOptions client_options(const std::string& aeron_dir, const std::string& base_dir,
+                                    const char* descriptor_term = "1m") {
   ClientOptions options;
   options.mode = Mode::direct;
-  options.aeron_dir = folder.aeron();
-  options.allowed_base_dirs = {folder.regions()};
+  options.aeron_dir = aeron_dir;
+  options.allowed_base_dirs = {base_dir};
   options.control.channel = "aeron:ipc?term-length=64k";
   options.announce.channel = "aeron:ipc?term-length=64k";
   options.qos.channel = "aeron:ipc?term-length=64k";
@@ -60,16 +62,26 @@ inline ClientOptions client_options(const Folder& folder, const char* descriptor
   return options;
 }
 
-inline ProducerOptions producer_options(const Folder& folder, std::uint32_t stream,
+inline ClientOptions client_options(const Folder& folder, const char* descriptor_term = "1m") {
+  return client_options(folder.aeron(), folder.regions(), descriptor_term);
+}
+
+inline ProducerOptions producer_options(const std::string& base_dir, std::uint32_t stream,
                                         std::uint32_t slots,
                                         const std::vector<std::uint32_t>& strides) {
   ProducerOptions options;
   options.stream = stream;
-  options.base_dir = folder.regions();
+  options.base_dir = base_dir;
   options.slots = slots;
   for (const std::uint32_t stride : strides)
     options.pools.push_back({static_cast<std::uint16_t>(options.pools.size() + 1), stride});
   return options;
+}
+
+inline ProducerOptions producer_options(const Folder& folder, std::uint32_t stream,
+                                        std::uint32_t slots,
+                                        const std::vector<std::uint32_t>& strides) {
+  return producer_options(folder.regions(), stream, slots, strides);
 }
 
 inline ConsumerOptions consumer_options(std::uint32_t stream) {

@@ -1,0 +1,190 @@
+// stream_peer ROLE AERON_DIR BASE_DIR STREAM SLOTS: one producer or consumer in a process of its own,
+// driven by lines on standard input; every command is answered with one line of name=value pairs.
+//   produce: publish N | run | pause | stats | close
+//   consume: stats | close             (reads all the time)
+//   stall:   as consume, but holds every second frame in its handler until it is overwritten
+#include <poll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+#include "integration/frames.hpp"
+#include "integration/support.hpp"
+
+namespace tensorpool::integration {
+namespace {
+
+struct Arguments {
+  std::string role;
+  std::string aeron_dir;
+  std::string base_dir;
+  std::uint32_t stream = 0;
+  std::uint32_t slots = 0;
+};
+
+void answer(const std::string& line) {
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+std::string pair(const char* name, std::uint64_t value) {
+  return std::string(name) + "=" + std::to_string(value) + " ";
+}
+
+// The lines of standard input, without waiting for them.
+class Commands {
+ public:
+  // False at the end of the input.
+  bool next(std::string& line) {
+    line.clear();
+    pollfd wait{STDIN_FILENO, POLLIN, 0};
+    if (buffer_.find('\n') == std::string::npos && ::poll(&wait, 1, 0) > 0) {
+      std::array<char, 256> bytes{};
+      const ssize_t got = ::read(STDIN_FILENO, bytes.data(), bytes.size());
+      if (got <= 0) return false;
+      buffer_.append(bytes.data(), static_cast<std::size_t>(got));
+    }
+    if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
+      line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+    }
+    return true;
+  }
+
+ private:
+  std::string buffer_;
+};
+
+Client connect_peer(const Arguments& arguments) {
+  ClientOptions options = client_options(arguments.aeron_dir, arguments.base_dir);
+  return connect(std::move(options));
+}
+
+// Returns false when the producer said anything that it never should.
+bool publish_one(Producer& producer) {
+  const std::uint64_t expected = producer.statistics().next_seq;
+  auto slot = producer.claim(spec_of(expected));
+  if (!slot) return false;
+  if (slot->seq() != expected || slot->pool_id() != kind_of(expected).pool_id) return false;
+  fill(slot->bytes(), expected);
+  const auto committed = slot->commit();
+  return committed && committed->seq == expected;
+}
+
+std::string books_of(Producer& producer, std::uint64_t errors) {
+  (void)producer.state();  // takes the news of a mapping, which the statistics then tell
+  const ProducerStatistics s = producer.statistics();
+  return pair("claimed", s.claimed) + pair("published", s.published) +
+         pair("not_announced", s.not_announced) + pair("open", s.open) +
+         pair("next_seq", s.next_seq) + pair("epoch", s.epoch) + pair("errors", errors) +
+         pair("balanced",
+              s.claimed == s.published + s.not_announced + s.aborted + s.refused + s.open);
+}
+
+int produce(const Arguments& arguments) {
+  Client client = connect_peer(arguments);
+  ProducerOptions options =
+      producer_options(arguments.base_dir, arguments.stream, arguments.slots, frame_strides);
+  Producer producer = make_producer(client, options);
+  answer(books_of(producer, 0));
+  Commands commands;
+  std::string command;
+  std::uint64_t errors = 0;
+  bool running = false;
+  while (commands.next(command)) {
+    if (command.rfind("publish ", 0) == 0) {
+      for (int left = std::stoi(command.substr(8)); left > 0; --left)
+        errors += publish_one(producer) ? 0U : 1U;
+    }
+    if (command == "run" || command == "pause") running = command == "run";
+    if (command == "close") break;
+    if (!command.empty()) answer(books_of(producer, errors));
+    if (running) errors += publish_one(producer) ? 0U : 1U;
+    std::this_thread::sleep_for(200us);
+  }
+  const std::string last = books_of(producer, errors);
+  producer.close();
+  if (!client.close()) return 1;
+  answer(last);
+  return 0;
+}
+
+class Reader {
+ public:
+  Reader(Consumer& consumer, bool stalls) : consumer_(consumer), stalls_(stalls) {}
+
+  void read() {
+    const Polled polled = consumer_.poll([this](const Frame& frame) { look(frame); });
+    if (polled.work() == 0) std::this_thread::sleep_for(50us);
+  }
+
+  std::string books() {
+    const ConsumerStatistics s = consumer_.statistics();
+    return pair("delivered", s.delivered) + pair("overwritten", s.overwritten) +
+           pair("lost", s.lost) + pair("skipped", s.skipped) + pair("ended", s.ended) +
+           pair("seen", s.seen) + pair("sessions", s.sessions) + pair("epoch", s.epoch) +
+           pair("last_seq", s.last_seq) + pair("duplicates", s.duplicates) +
+           pair("balanced", s.balanced()) + pair("wrong", wrong_) +
+           pair("active", consumer_.state() == PortState::active);
+  }
+
+ private:
+  // What was read counts only when the proof says so, and nothing is read after the proof.
+  void look(const Frame& frame) {
+    const bool right = is_right(frame.info(), frame.bytes());
+    if (stalls_ && ++frames_ % 2 == 0) {
+      const auto deadline = std::chrono::steady_clock::now() + 2s;
+      while (frame.intact() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(100us);
+    }
+    if (frame.intact() && !right) ++wrong_;
+  }
+
+  Consumer& consumer_;
+  bool stalls_;
+  std::uint64_t frames_ = 0;
+  std::uint64_t wrong_ = 0;
+};
+
+int consume(const Arguments& arguments, bool stalls) {
+  Client client = connect_peer(arguments);
+  Consumer consumer = make_consumer(client, consumer_options(arguments.stream));
+  Reader reader(consumer, stalls);
+  answer(reader.books());
+  Commands commands;
+  std::string command;
+  while (commands.next(command)) {
+    if (command == "close") break;
+    if (!command.empty()) answer(reader.books());
+    reader.read();
+  }
+  const std::string last = reader.books();
+  consumer.close();
+  if (!client.close()) return 1;
+  answer(last);
+  return 0;
+}
+
+}  // namespace
+}  // namespace tensorpool::integration
+
+int main(int argc, char** argv) {
+  using namespace tensorpool::integration;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (argc != 6) return 2;
+  const Arguments arguments{argv[1], argv[2], argv[3],
+                            static_cast<std::uint32_t>(std::stoul(argv[4])),
+                            static_cast<std::uint32_t>(std::stoul(argv[5]))};
+  try {
+    if (arguments.role == "produce") return produce(arguments);
+    return consume(arguments, arguments.role == "stall");
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "stream_peer: %s\n", error.what());
+    return 1;
+  }
+}
