@@ -441,6 +441,7 @@ Result<void> StreamCreator::Work::write_superblocks() {
     write(created_.mapped.pools[i]);
   }
   created_.mapped.pid = block.pid;
+  created_.mapped.pool_pids.assign(created_.mapped.pools.size(), block.pid);
   created_.mapped.start_timestamp_ns = now_ns_;
   created_.mapped.layout = layout_;
   created_.mapped.geometry = RingGeometry(layout_.nslots, layout_.pools);

@@ -270,6 +270,7 @@ Result<MappedStream> map_stream(FileSystem& file_system, const MapPolicy& policy
                    {&layout, &pool, *pool_bytes(layout.nslots, pool.stride_bytes)}, block);
     if (!mapped) return fail(mapped.error());
     stream.pools.push_back(std::move(*mapped));
+    stream.pool_pids.push_back(block.pid);
   }
   stream.layout = layout;
   stream.geometry = RingGeometry(layout.nslots, layout.pools);

@@ -84,7 +84,11 @@ Result<void> MappedStream::recheck(std::uint64_t epoch) const {
 }
 
 bool MappedStream::pid_changed() const noexcept {
-  return load_superblock_word(header.base(), superblock_at::pid) != pid;
+  if (load_superblock_word(header.base(), superblock_at::pid) != pid) return true;
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    if (load_superblock_word(pools[i].base(), superblock_at::pid) != pool_pids[i]) return true;
+  }
+  return false;
 }
 
 std::uint64_t MappedStream::activity_ns() const noexcept {

@@ -69,7 +69,9 @@ struct MappedStream {
   RingGeometry geometry;
   Mapping header;
   std::vector<Mapping> pools;  // as layout.pools
-  std::uint64_t pid = 0;       // of the creator, as the header ring said when it was mapped
+  // Of the creator, as each region said when it was mapped: header ring, then as layout.pools.
+  std::uint64_t pid = 0;
+  std::vector<std::uint64_t> pool_pids;
   std::uint64_t start_timestamp_ns = 0;
 
   bool is_mapped() const noexcept { return header.base() != nullptr; }
@@ -89,7 +91,7 @@ struct MappedStream {
   // Magic, layout version and epoch of every region again, for every announce of a mapped stream
   // (SHM-134, SHM-161). Allocates only to say what is wrong.
   Result<void> recheck(std::uint64_t epoch) const;
-  // SHM-77. That it says no proves nothing (SHM-78).
+  // SHM-77, in any region. That it says no proves nothing (SHM-78).
   bool pid_changed() const noexcept;
   // The oldest activity timestamp of all regions: a stream is as stale as its stalest region.
   std::uint64_t activity_ns() const noexcept;

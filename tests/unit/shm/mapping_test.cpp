@@ -70,6 +70,10 @@ TEST_F(MappedStreamTest, a_changed_pid_is_seen) {
   EXPECT_FALSE(reader_.pid_changed());
   store_superblock_word(created_.mapped.header.base(), superblock_at::pid, reader_.pid + 1);
   EXPECT_TRUE(reader_.pid_changed());
+  store_superblock_word(created_.mapped.header.base(), superblock_at::pid, reader_.pid);
+  EXPECT_FALSE(reader_.pid_changed());
+  store_superblock_word(created_.mapped.pools[1].base(), superblock_at::pid, reader_.pid + 1);
+  EXPECT_TRUE(reader_.pid_changed());
 }
 
 // Proves: SHM-21, SHM-141, SHM-228
