@@ -20,8 +20,8 @@ class TENSORPOOL_EXPORT MediaDriver {
  public:
   // Errors: rejected when a live media driver already owns the directory or is being started there;
   // invalid_argument for a relative or over-long directory and for one that holds anything else
-  // than a media driver's files; system_error; transport_error. What a dead media driver left behind is
-  // replaced.
+  // than a media driver's files; system_error; transport_error. What a dead media driver left
+  // behind is replaced.
   static Result<MediaDriver> launch(const MediaDriverOptions& options = {});
   // True when a live media driver serves the directory (empty: as in MediaDriverOptions).
   static bool alive(const std::string& aeron_dir = {});

@@ -116,8 +116,8 @@ struct ProducerOptions {
   std::int64_t qos_interval_ns = 1'000'000'000;
 };
 
-// What a consumer says that it wants. Told to producers once consumers register; until then only
-// `max_rate_hz` has an effect, in the consumer itself.
+// What a consumer says in its hello that it wants. Producers of this version do not act on it: a
+// rate limit works in the consumer itself, by `max_rate_hz` alone.
 enum class DeliveryMode : std::uint8_t { stream = 1, rate_limited = 2 };
 
 struct ConsumerOptions {
