@@ -33,6 +33,7 @@ Result<Child> Child::start(std::string name, const std::vector<std::string>& arg
   std::vector<std::string> all{"tp_demo"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
+  pointers.reserve(all.size() + 1);
   for (std::string& argument : all) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   std::array<int, 2> ends{};

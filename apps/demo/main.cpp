@@ -66,7 +66,7 @@ class Demo {
   int finish();
 
  private:
-  Result<void> add(const char* name, std::vector<std::string> arguments);
+  Result<void> add(const char* name, const std::vector<std::string>& arguments);
   std::vector<std::string> with_places(std::vector<std::string> arguments,
                                        const char* stream) const;
   bool wait_ready();
@@ -95,7 +95,7 @@ std::vector<std::string> Demo::with_places(std::vector<std::string> arguments,
   return arguments;
 }
 
-Result<void> Demo::add(const char* name, std::vector<std::string> arguments) {
+Result<void> Demo::add(const char* name, const std::vector<std::string>& arguments) {
   auto child = Child::start(name, arguments);
   if (!child) return fail(std::move(child.error()));
   children_.push_back(std::move(*child));
@@ -138,6 +138,7 @@ Result<void> Demo::start() {
 
 void Demo::read_children(int timeout_ms) {
   std::vector<pollfd> waits;
+  waits.reserve(children_.size());
   for (const Child& child : children_) waits.push_back({child.fd(), POLLIN, 0});
   if (::poll(waits.data(), waits.size(), timeout_ms) <= 0) return;
   for (std::size_t i = 0; i < waits.size(); ++i) {

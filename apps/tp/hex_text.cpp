@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <optional>
 #include <utility>
 
 namespace tensorpool::cli {
@@ -32,8 +31,8 @@ class HexReader {
     rest_ = rest_.substr(0, rest_.find("//"));
     const std::string_view first = peek_word();
     if (first.empty()) return {};
-    if (!form_) form_ = is_first_offset(first) ? Form::dump : Form::plain;
-    if (*form_ == Form::dump) {
+    if (form_ == Form::unknown) form_ = is_first_offset(first) ? Form::dump : Form::plain;
+    if (form_ == Form::dump) {
       if (auto offset = take_offset(); !offset) return offset;
     }
     for (std::string_view word = take_word(); !word.empty(); word = take_word()) {
@@ -45,7 +44,7 @@ class HexReader {
   std::vector<std::byte> bytes() && { return std::move(bytes_); }
 
  private:
-  enum class Form : std::uint8_t { plain, dump };
+  enum class Form : std::uint8_t { unknown, plain, dump };
 
   // No message begins with two bytes of zero, so that no bytes are taken for an offset.
   static bool is_first_offset(std::string_view word) {
@@ -115,7 +114,7 @@ class HexReader {
   std::size_t number_ = 0;
   std::string_view line_;
   std::string_view rest_;  // of line_
-  std::optional<Form> form_;
+  Form form_ = Form::unknown;
   std::vector<std::byte> bytes_;
 };
 

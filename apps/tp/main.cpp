@@ -26,7 +26,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? exit_ok : exit_usage;
+    const int code = app.exit(error);
+    if (code != 0 && app.get_subcommands().empty())
+      print_error("the subcommands are publish, watch, inspect and decode; tp --help shows more");
+    return code == 0 ? exit_ok : exit_usage;
   }
   if (app.get_subcommands().empty()) {
     print_error("a subcommand is required; tp --help lists them");

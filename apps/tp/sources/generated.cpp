@@ -62,7 +62,8 @@ void add_spot(std::vector<std::uint16_t>& pixels, double x, double y, double pea
       const double dx = column - x;
       const double dy = row - y;
       const double light = peak * std::exp(-(dx * dx + dy * dy) / two_sigma_squared);
-      auto& pixel = pixels[static_cast<std::size_t>(row * stars_columns + column)];
+      auto& pixel =
+          pixels[static_cast<std::size_t>(row) * stars_columns + static_cast<std::size_t>(column)];
       pixel = static_cast<std::uint16_t>(std::min(65535.0, pixel + light));
     }
   }

@@ -224,7 +224,7 @@ Result<Picture> read_picture(const std::string& path) {
   if (!file) return broken(path, std::strerror(errno));
   std::array<unsigned char, 8> magic{};
   const std::size_t got = std::fread(magic.data(), 1, magic.size(), file.get());
-  std::rewind(file.get());
+  if (std::fseek(file.get(), 0, SEEK_SET) != 0) return broken(path, std::strerror(errno));
   if (got == magic.size() && png_sig_cmp(magic.data(), 0, magic.size()) == 0)
     return read_png(path, file.get());
   if (got >= 2 && magic[0] == 0xFF && magic[1] == 0xD8) return read_jpeg(path, file.get());
