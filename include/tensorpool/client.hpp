@@ -73,9 +73,9 @@ class TENSORPOOL_EXPORT Client {
   // (64 ports a client), back_pressured (the command queue is full), closed; no_space,
   // permission_rejected, path_rejected and system_error from the file system; transport_error.
   Pending<Producer> producer(ProducerOptions options);
-  // Complete as soon as the consumer exists, also while there is neither a media driver (state()
-  // tells) nor a stream: it is `connecting` until a stream is announced. Errors, from the Pending:
-  // invalid_argument, limit_exceeded, back_pressured, closed.
+  // Complete once the descriptor stream is subscribed to, which takes a media driver but no producer:
+  // it is `connecting` until its stream is announced. Errors, from the Pending: invalid_argument,
+  // limit_exceeded, back_pressured, closed.
   Pending<Consumer> consumer(ConsumerOptions options);
 
   // One duty cycle of an invoked client; returns the amount of work (CON-7). Of several threads

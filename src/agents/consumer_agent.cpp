@@ -45,10 +45,7 @@ ConsumerAgent::ConsumerAgent(AgentContext& context, std::shared_ptr<Request> req
       request_(std::move(request)),
       core_(settings(context.options, options_), context.now()),
       counters_(consumer_counters(), "consumer", options_.stream, options_.consumer_id,
-                static_cast<std::uint32_t>(context.world.file_system.process_id())) {
-  // A consumer exists before its stream does: the port says `connecting` meanwhile.
-  request_->complete(lender_.cell());
-}
+                static_cast<std::uint32_t>(context.world.file_system.process_id())) {}
 
 void ConsumerAgent::on_image(AgentContext& context, std::int32_t session, base::Nanos joined,
                              bool available) {
@@ -66,7 +63,8 @@ void ConsumerAgent::on_announce(AgentContext& context, std::int32_t session,
 int ConsumerAgent::do_work(AgentContext& context) {
   int work = lender_.collect();
   if (closed_) return work;
-  if (lender_.cell()->closed.load(std::memory_order_acquire)) {
+  if (lender_.cell()->closed.load(std::memory_order_acquire) ||
+      (request_ != nullptr && request_->abandoned())) {
     let_go(context);
     return work + 1;
   }
@@ -164,11 +162,12 @@ int ConsumerAgent::add_links(AgentContext& context) {
     return 0;
   }
   if (!adding_.ready()) return *step;
-  request_.reset();
   descriptors_ = std::make_unique<LentSubscription>(context.generation, adding_.take());
   core_.on_links(true);
   wired_ = {};  // the port drains its subscription from here on, mapped or not
   rewire(context);
+  // A consumer exists before its stream does: the port says `connecting` meanwhile.
+  if (request_ != nullptr) std::exchange(request_, nullptr)->complete(lender_.cell());
   return *step;
 }
 
@@ -227,7 +226,8 @@ void ConsumerAgent::on_connection_lost(AgentContext& context) {
 // The port is gone or the client ends: nothing is lent any more but what is out.
 void ConsumerAgent::let_go(AgentContext& context) {
   closed_ = true;
-  request_.reset();
+  if (request_ != nullptr)
+    std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
   adding_ = {};
   counters_.drop();
   context.graveyard.bury(std::move(descriptors_));

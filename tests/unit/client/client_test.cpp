@@ -84,7 +84,8 @@ TEST(Pending, WaitsOnAfterATimeout) {
 }
 
 TEST(Pending, GivesItsOutcomeOnce) {
-  const Deployment deployment;
+  Deployment deployment;
+  deployment.start();
   auto client = deployment.connect(Threading::invoked);
   auto pending = client.consumer({.stream = stream});
   EXPECT_FALSE(pending.poll());

@@ -32,6 +32,7 @@ TEST_P(Modes, LiveTheSameLife) {
   auto client = Client::connect(options).value();
   auto pending = client.producer(deployment.producer_options());
   EXPECT_EQ(pending.wait(1ms).error().code(), Code::no_media_driver);
+  EXPECT_EQ(client.consumer({.stream = stream}).wait(1ms).error().code(), Code::no_media_driver);
   EXPECT_EQ(client.state(), ClientState::connecting);
   deployment.start();
   auto producer = pending.wait(patience).value();
