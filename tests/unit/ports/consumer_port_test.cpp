@@ -146,6 +146,30 @@ TEST(ConsumerPoll, WhatIsNoDescriptorIsIgnored) {
   EXPECT_EQ(rig.poll().delivered, 1U);
 }
 
+// Proves: STR-236
+TEST(ConsumerPoll, OnlyADescriptorSaysThatAFrameIsThere) {
+  TestRegions regions(epoch);
+  ConsumerRig rig;
+  rig.attach(regions);
+  ConsumerRig::write(regions, 0);  // committed, complete, and not announced
+  wire::FrameProgress progress;
+  progress.stream_id = test_stream;
+  progress.epoch = epoch;
+  progress.payload_bytes_filled = 100;
+  progress.state = wire::FrameProgressState::complete;
+  std::vector<std::byte> bytes(wire::progress_bytes);
+  wire::encode_progress(bytes.data(), progress);
+  rig.subscription.push(bytes);
+  bytes.resize(64);  // also when there is more of it
+  rig.subscription.push(bytes);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(rig.poll().work(), 0);
+  Polled polled;
+  EXPECT_EQ(rig.port.next(polled), nullptr);
+  EXPECT_EQ(rig.port.latest(polled), nullptr);
+  rig.subscription.push(ConsumerRig::descriptor_of(regions, 0));
+  EXPECT_EQ(rig.poll().delivered, 1U);
+}
+
 // Proves: STR-11
 TEST(ConsumerPoll, OtherStreamsAreDroppedBeforeTheirEpochAndSequenceCount) {
   TestRegions regions(epoch);
