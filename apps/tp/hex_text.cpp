@@ -49,7 +49,8 @@ class HexReader {
   // No message begins with two bytes of zero, so that no bytes are taken for an offset.
   static bool is_first_offset(std::string_view word) {
     if (word.ends_with(':')) word.remove_suffix(1);
-    return word.size() >= 4 && word.find_first_not_of('0') == std::string_view::npos;
+    return word.size() >= 4 && word.size() <= 16 &&
+           word.find_first_not_of('0') == std::string_view::npos;
   }
 
   std::string_view peek_word() {
