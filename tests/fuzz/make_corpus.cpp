@@ -274,6 +274,8 @@ void write_regions() {
     seed(("ring-patched-" + std::to_string(offset)).c_str(), patched, plain);
     seed(("pool-patched-" + std::to_string(offset)).c_str(), plain, patched);
   }
+  seed("ring-of-8-slots", bytes_of(0, 0, 1, 28, 8), plain);
+  seed("pool-of-8-slots", plain, bytes_of(0, 0, 1, 28, 8));
   write("map", "pool-slot-bytes-unset",
         joined({start, plain, bytes_of(0, 0, 3, 32, 255, 33, 255, 34, 255)}));
   write("map", "repeated-pool-id", bytes_of(2, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
@@ -298,6 +300,7 @@ void write_reader() {
   seed("overwritten-in-handler", {frame, announce, bytes_of(5, 0, 64, 1, 0xEE), poll});
   seed("overwritten-before-proof", {frame, announce, bytes_of(5, 1, 64, 1, 0xEE), poll});
   seed("wrong-length", {frame, announce, bytes_of(4, 64 + 9, 1, 0xEE), poll});
+  seed("length-above-stride", {frame, announce, bytes_of(4, 64 + 9, 1, 1), poll});
   seed("not-written", {announce, poll});
   seed("gap", {frame, announce, poll, bytes_of(0, 3, 0), poll, bytes_of(0, 7, 0), poll});
   seed("regression", {frame, announce, poll, bytes_of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0), poll});
@@ -349,6 +352,7 @@ void write_texts() {
   npy("column", "{'descr': '<u2', 'fortran_order': True, 'shape': (2, 3, 4), }\n");
   npy("version-2", "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 12), }\n", 2);
   npy("cut", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 4), }\n");
+  npy("cut-by-one-frame", "{'descr': '<u2', 'fortran_order': False, 'shape': (3, 3, 4), }\n");
   npy("zero", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 0, 4), }\n");
   npy("no-frames", "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4), }\n");
   npy("huge", "{'descr': '|b1', 'fortran_order': True, 'shape': (4294967296, 2147483647), }\n");

@@ -158,8 +158,8 @@ void check_changed(shm::MappedStream& stream, fuzz::Input& input) {
   for (unsigned patches = input.take<std::uint8_t>() % 4U; patches > 0; --patches) {
     const std::size_t number = input.take<std::uint8_t>() % (1 + stream.pools.size());
     const shm::Mapping& region = number == 0 ? stream.header : stream.pools[number - 1];
-    region.base()[input.take<std::uint8_t>() % 64U] =
-        static_cast<std::byte>(input.take<std::uint8_t>());
+    const std::size_t offset = input.take<std::uint8_t>() % 64U;
+    region.base()[offset] = static_cast<std::byte>(input.take<std::uint8_t>());
   }
   bool same = true;
   std::uint64_t activity = UINT64_MAX;

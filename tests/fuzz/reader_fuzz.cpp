@@ -173,10 +173,11 @@ class Run {
       }
       case 3:
         return write(next_seq_ += input_.take<std::uint8_t>() % 4U);
-      case 4:
-        ring_[input_.take<std::uint16_t>() % ring_.size()] =
-            static_cast<std::byte>(input_.take<std::uint8_t>());
+      case 4: {
+        const std::size_t offset = input_.take<std::uint16_t>() % ring_.size();
+        ring_[offset] = static_cast<std::byte>(input_.take<std::uint8_t>());
         return;
+      }
       case 5:
         change.armed = true;
         change.step = input_.take<std::uint8_t>() % 2U == 0 ? agents::Step::in_handler
