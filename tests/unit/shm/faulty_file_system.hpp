@@ -58,6 +58,7 @@ class FaultyFileSystem final : public base::FileSystem {
     if (before_open) before_open();
     if (auto f = next(Op::open)) return fail(*f);
     if (mode == base::OpenMode::create_exclusive) log.push_back("create " + name);
+    if (mode == base::OpenMode::read) ++opened_files;
     return adopt(posix_.open(directory, name, mode));
   }
   Result<std::optional<base::FileStatus>> status_at(const base::File& directory,
@@ -162,6 +163,7 @@ class FaultyFileSystem final : public base::FileSystem {
     posix_.close(id);
   }
   int open_files = 0;
+  int opened_files = 0;  // for reading
 
  private:
   struct Fault {
