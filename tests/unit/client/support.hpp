@@ -115,12 +115,13 @@ inline Result<Committed> send(Producer& producer, std::uint8_t value) {
 }
 
 // Sends until a consumer is told (its image may come a little later than its mapping), and gives
-// the frame.
+// that frame.
 inline FrameView deliver(Client& client, Producer& producer, Consumer& consumer,
                          std::uint8_t value) {
+  EXPECT_TRUE(until(client, [&] { return consumer.state() == PortState::active; }));
   EXPECT_TRUE(until(client, [&] {
     const auto sent = send(producer, value);
-    return consumer.state() == PortState::active && sent && sent->told == Told::consumers;
+    return sent && sent->told == Told::consumers;
   }));
   return consumer.next(patience).value();
 }
