@@ -118,7 +118,7 @@ class ModelRing {
       Steps::store_body(slot.payload[i], body_word(seq, i));
     if (!Habit::mark_first) mark(seq);
     const std::uint64_t image[header_model_words] = {0, body_word(seq, payload_words)};
-    Steps::store_header(slot.header, image, header_model_words);
+    Steps::template store_header<header_model_words>(slot.header, image);
     Steps::commit(slot.header, seq);
   }
 
@@ -129,7 +129,7 @@ class ModelRing {
     if (Habit::commit_bit && !is_committed(first)) return count(fates.not_there);
     if (Habit::compare_seq && seq_of(first) != seq) return count(fates.not_there);
     std::uint64_t image[header_model_words] = {};
-    Steps::copy_header(slot.header, image, header_model_words);
+    Steps::template copy_header<header_model_words>(slot.header, image);
     for (int look = 0; look < looks; ++look) {
       std::uint64_t payload[payload_words];
       for (std::size_t i = 0; i < payload_words; ++i)

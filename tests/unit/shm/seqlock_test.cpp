@@ -205,7 +205,7 @@ TEST(SeqlockThreads, the_recipe_without_fences_never_accepts_a_torn_frame) {
     for (std::uint64_t seq = 0; !done.load(std::memory_order_acquire); ++seq) {
       Steps::mark_in_progress(slot.data(), seq);
       for (std::size_t i = 1; i < words; ++i) image[i] = payload_word(seq, i);
-      Steps::store_header(slot.data(), image.data(), words);
+      Steps::store_header<words>(slot.data(), image.data());
       if (seq % 8 == 0) std::this_thread::yield();
       Steps::commit(slot.data(), seq);
       published.store(seq + 1, std::memory_order_release);
@@ -227,10 +227,10 @@ TEST(SeqlockThreads, the_recipe_without_fences_never_accepts_a_torn_frame) {
       continue;
     }
     std::array<std::uint64_t, words> copy{};
-    Steps::copy_header(slot.data(), copy.data(), words);
+    Steps::copy_header<words>(slot.data(), copy.data());
     if (++turn % 4 < 2) {  // half of it again, later
       std::this_thread::yield();
-      Steps::copy_header(slot.data(), copy.data(), words / 2);
+      Steps::copy_header<words / 2>(slot.data(), copy.data());
     }
     Read read = Steps::still(slot.data(), first) ? Read::accepted : Read::overwritten;
     for (std::size_t i = 1; i < words && read == Read::accepted; ++i) {
@@ -381,11 +381,11 @@ TEST(Recipe, touches_each_word_once_and_in_the_order_of_the_steps) {
   };
   EXPECT_EQ(steps_of([&] { Steps::mark_in_progress(slot.data(), 5); }),
             (Log{{'s', 0}, {'R', 0}, {'D', 0}}));
-  EXPECT_EQ(steps_of([&] { Steps::store_header(slot.data(), image.data(), header_words); }),
+  EXPECT_EQ(steps_of([&] { Steps::store_header<header_words>(slot.data(), image.data()); }),
             body('s'));
   EXPECT_EQ(steps_of([&] { Steps::commit(slot.data(), 5); }), (Log{{'D', 0}, {'s', 0}}));
   EXPECT_EQ(steps_of([&] { (void)Steps::load_commit(slot.data()); }), (Log{{'l', 0}}));
-  EXPECT_EQ(steps_of([&] { Steps::copy_header(slot.data(), image.data(), header_words); }),
+  EXPECT_EQ(steps_of([&] { Steps::copy_header<header_words>(slot.data(), image.data()); }),
             body('l'));
   EXPECT_EQ(steps_of([&] { (void)Steps::still(slot.data(), 11); }), (Log{{'A', 0}, {'l', 0}}));
 }
@@ -413,11 +413,11 @@ TEST(Recipe, with_and_without_fences_leaves_the_same_bytes) {
   HeaderImage image;
   build(image, fields_of(9, 1, 64));
   FenceFree::mark_in_progress(other.data(), 9);
-  FenceFree::store_header(other.data(), image.words.data(), header_words);
+  FenceFree::store_header<header_words>(other.data(), image.words.data());
   FenceFree::commit(other.data(), 9);
 #if !defined(TENSORPOOL_TSAN)
   Fenced::mark_in_progress(one.data(), 9);
-  Fenced::store_header(one.data(), image.words.data(), header_words);
+  Fenced::store_header<header_words>(one.data(), image.words.data());
   Fenced::commit(one.data(), 9);
   EXPECT_EQ(one, other);
   EXPECT_TRUE(Fenced::still(one.data(), committed_word(9)));
