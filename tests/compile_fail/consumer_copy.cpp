@@ -1,6 +1,6 @@
 // A Consumer is a resource: it moves and does not copy.
 // Refused: use of deleted function || call to deleted constructor
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;
 

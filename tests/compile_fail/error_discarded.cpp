@@ -1,6 +1,6 @@
 // An Error cannot be overlooked.
 // Refused: nodiscard
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/error.hpp>
 
 namespace tp = tensorpool;
 

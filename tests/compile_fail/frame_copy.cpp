@@ -1,6 +1,6 @@
 // A Frame ends with its handler call: it cannot be copied out.
 // Refused: use of deleted function || call to deleted constructor
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;
 

@@ -1,6 +1,6 @@
 // What intact() answers cannot be overlooked.
 // Refused: nodiscard
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/frame.hpp>
 
 namespace tp = tensorpool;
 

@@ -1,6 +1,6 @@
 // A Frame cannot be kept in a container.
 // Refused: no matching function || deleted || static assertion failed || result type must be constructible
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 #include <vector>
 

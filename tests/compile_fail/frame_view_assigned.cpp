@@ -1,6 +1,6 @@
 // There is one FrameView at a time: the next one cannot be put over an unfinished one.
 // Refused: use of deleted (function|operator) || overload resolution selected deleted operator
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 #include <utility>
 

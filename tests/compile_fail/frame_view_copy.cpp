@@ -1,6 +1,6 @@
 // A FrameView is finished once: it moves and does not copy.
 // Refused: use of deleted function || call to deleted constructor
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;
 

@@ -1,6 +1,6 @@
 // The outcome of finish() says whether the bytes were whole: it cannot be overlooked.
 // Refused: nodiscard
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;
 

@@ -1,6 +1,6 @@
 // A handler gets the frame to read.
 // Refused: no matching (member )?function || cannot convert || no viable conversion || could not convert || no known conversion
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;
 

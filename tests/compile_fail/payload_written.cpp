@@ -1,6 +1,6 @@
 // A consumer cannot write a payload: it is mapped read-only.
 // Refused: read-only || const-qualified || not assignable
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/frame.hpp>
 
 #include <cstddef>
 

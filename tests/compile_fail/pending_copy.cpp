@@ -1,6 +1,6 @@
 // A Pending gives its value once: it moves and does not copy.
 // Refused: use of deleted function || call to deleted constructor
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/client.hpp>
 
 #include <utility>
 

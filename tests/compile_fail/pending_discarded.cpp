@@ -1,6 +1,6 @@
 // A request that nobody waits for would be abandoned at once.
 // Refused: nodiscard
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/client.hpp>
 
 namespace tp = tensorpool;
 

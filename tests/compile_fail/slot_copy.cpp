@@ -1,6 +1,6 @@
 // A Slot is one claim: a copy would commit it twice.
 // Refused: use of deleted function || call to deleted constructor
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/producer.hpp>
 
 namespace tp = tensorpool;
 

@@ -1,6 +1,6 @@
 // A Slot that nobody keeps would be aborted at once.
 // Refused: nodiscard
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/producer.hpp>
 
 namespace tp = tensorpool;
 

@@ -1,6 +1,6 @@
 // A dimension is a whole number.
 // Refused: narrowing
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/types.hpp>
 
 #include <cstdint>
 

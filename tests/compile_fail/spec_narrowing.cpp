@@ -1,6 +1,6 @@
 // A dimension does not change its value on the way into a spec.
 // Refused: narrowing
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/types.hpp>
 
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 // A supplier of buffers gives a span of writable bytes.
 // Refused: no matching (member )?function || cannot convert || no viable conversion || could not convert || no known conversion
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/consumer.hpp>
 
 #include <cstddef>
 #include <span>

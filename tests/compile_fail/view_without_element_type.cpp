@@ -1,6 +1,6 @@
 // A typed view exists for the element types of the protocol only.
 // Refused: incomplete type || undefined template || implicit instantiation
-#include <tensorpool/tensorpool.hpp>
+#include <tensorpool/frame.hpp>
 
 #include <cstdint>
 
