@@ -607,6 +607,7 @@ class ConsumerGate : public ::testing::Test {
     rig.subscription.push(descriptor);
   }
   TestRegions regions{epoch, 64};
+  TestRegions other{epoch + 1};
   ConsumerRig rig;
 };
 
@@ -682,7 +683,6 @@ TEST_F(ConsumerGate, OnlyADeliveredFrameMovesTheReference) {
 TEST_F(ConsumerGate, ARemapStartsItAnew) {
   send(0, 10'000, 1);
   EXPECT_EQ(rig.poll().delivered, 1U);
-  TestRegions other(epoch + 1);
   rig.attach(other);
   ConsumerRig::write(other, 0);
   wire::FrameDescriptor descriptor = ConsumerRig::descriptor_of(other, 0);
