@@ -13,7 +13,7 @@ using Control = fuzz::Messages<wire::ShmPoolAnnounce, wire::ConsumerHello, wire:
 
 }  // namespace
 
-// Proves: STR-10, MSG-17, MSG-35, MSG-39, MSG-49
+// Proves: STR-10, MSG-17, MSG-35, MSG-39, MSG-42, MSG-49
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
   fuzz::check_hot<wire::FrameDescriptor, wire::decode_descriptor, wire::encode_descriptor>(bytes);

@@ -13,7 +13,7 @@ using Driver =
 
 }  // namespace
 
-// Proves: MSG-15, MSG-16, MSG-18, MSG-96
+// Proves: MSG-18, MSG-96
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // The correlation id is there for exactly the requests that would be answered (MSG-21).
   const auto bytes = std::as_bytes(std::span(data, size));

@@ -354,7 +354,7 @@ class Run {
 
 }  // namespace
 
-// Proves: SHM-158, SHM-185, SHM-187, SHM-191, SHM-209, SHM-236
+// Proves: SHM-185, SHM-187, SHM-191, SHM-236
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::array<Record, 2> records;
   for (std::size_t i = 0; i < records.size(); ++i) {
