@@ -109,7 +109,8 @@ class FileSystem {
 
   virtual Result<void> set_length(const File& file, std::uint64_t bytes) = 0;
   // Makes the file system set space aside for [offset, offset + bytes), so that no later store into
-  // a mapping can fail for want of it (DRV-153). Code::no_space when it cannot.
+  // a mapping can fail for want of it (DRV-153). Code::no_space when it cannot. Nothing may have been
+  // stored there yet: a file system without reservations gets zeros written to it.
   virtual Result<void> reserve(const File& file, std::uint64_t offset, std::uint64_t bytes) = 0;
   virtual Result<void> set_mode(const File& file, std::uint32_t mode) = 0;
   virtual Result<void> sync(const File& file) = 0;

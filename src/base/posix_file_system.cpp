@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -82,6 +84,28 @@ bool as_off_t(std::uint64_t value, off_t& out) noexcept {
 tl::unexpected<Error> too_large(const char* call, std::uint64_t bytes) {
   return fail(Code::invalid_argument, call,
               fmt::format("{} bytes do not fit a file offset of this host", bytes));
+}
+
+// tmpfs answers ENOMEM, and hugetlbfs too, when memory rather than the mount's size runs out; EFBIG is
+// the limit of the process.
+tl::unexpected<Error> unreserved(const char* call, int error_number, off_t from, off_t length) {
+  const bool space = error_number == ENOMEM || error_number == EFBIG;
+  return failed(call, space ? ENOSPC : error_number,
+                fmt::format("{} bytes at offset {}", length, from));
+}
+
+// Takes space the hard way on a file system without reservations (DRV-153).
+Result<void> write_zeros(int fd, off_t from, off_t length) {
+  static constexpr std::array<std::byte, 65536> zeros{};
+  const off_t end = from + length;
+  while (from < end) {
+    const auto part = std::min(static_cast<std::size_t>(end - from), zeros.size());
+    const ssize_t done = ::pwrite(fd, zeros.data(), part, from);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return unreserved("pwrite", done < 0 ? errno : ENOSPC, from, end - from);
+    from += done;
+  }
+  return {};
 }
 
 // Reads, or for writable pages adds nothing to, one word of every page: what a kernel without
@@ -239,16 +263,9 @@ Result<void> PosixFileSystem::reserve(const File& file, std::uint64_t offset, st
   if (!as_off_t(offset, from) || !as_off_t(bytes, length)) return too_large("fallocate", bytes);
   while (::fallocate(file.id(), 0, from, length) != 0) {
     if (errno == EINTR) continue;
-    if (errno == EOPNOTSUPP) {
-      // The next best thing on a file system without reservations (DRV-153).
-      auto info = file_system_info(file);
-      if (!info) return fail(info.error());
-      if (info->available_bytes >= bytes) return {};
-      errno = ENOSPC;
-    }
-    // tmpfs answers ENOMEM, and hugetlbfs too, when memory rather than the mount's size runs out.
-    const int error_number = errno == ENOMEM || errno == EFBIG ? ENOSPC : errno;
-    return failed("fallocate", error_number, fmt::format("{} bytes at offset {}", bytes, offset));
+    // A look at the free space would not do: nobody keeps it free until the first store.
+    if (errno == EOPNOTSUPP) return write_zeros(file.id(), from, length);
+    return unreserved("fallocate", errno, from, length);
   }
   return {};
 }

@@ -11,9 +11,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+
+#include "unit/own_mount.hpp"
 
 namespace tensorpool::base {
 namespace {
@@ -190,6 +194,29 @@ TEST_F(PosixFileSystemTest, reserved_space_is_really_there) {
   ::fstat(file.id(), &after);
   EXPECT_EQ(after.st_size, 1 << 20);
   EXPECT_GE((after.st_blocks - before.st_blocks) * 512, 1 << 20);
+}
+
+// ramfs has no reservations and says that its space has no end. The limit of the process stands for a
+// device that fills up: only who really writes meets it.
+TEST_F(PosixFileSystemTest, without_reservations_space_is_taken_by_writing) {
+  const auto ran = tensorpool::test::on_own_mount(path_, "ramfs", nullptr, [&] {
+    directory_ = open_path(path_);  // that of the mount
+    const File file = create("a");
+    ASSERT_TRUE(fs_.set_length(file, 1U << 20U).has_value());
+    ASSERT_EQ(::fallocate(file.id(), 0, 0, 4096), -1);
+    ASSERT_EQ(errno, EOPNOTSUPP);
+    EXPECT_TRUE(fs_.reserve(file, 0, 1U << 20U).has_value());
+    EXPECT_EQ(fs_.status(file)->size_bytes, 1U << 20U);
+    (void)::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1U << 19U, 1U << 19U};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    const auto refused = fs_.reserve(file, 0, 1U << 20U);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code(), Code::no_space);
+  });
+  if (ran == tensorpool::test::Ran::not_allowed)
+    GTEST_SKIP() << "mounting a ramfs is not allowed here";
+  EXPECT_EQ(ran, tensorpool::test::Ran::passed);
 }
 
 TEST_F(PosixFileSystemTest, sizes_beyond_a_file_offset_are_refused) {

@@ -1,7 +1,6 @@
 #include "shm/create.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "shm/map.hpp"
 #include "shm/path.hpp"
+#include "unit/own_mount.hpp"
 #include "unit/shm/faulty_file_system.hpp"
 #include "unit/shm/support.hpp"
 
@@ -450,51 +450,42 @@ TEST(CreateFails, a_hopeless_request_reserves_nothing) {
   EXPECT_TRUE(dir.empty());
 }
 
-// A mount of this test alone; null where mounting is not allowed.
-class TinyMount {
- public:
-  explicit TinyMount(const std::string& at, const char* options) : at_(at) {
-    mounted_ = ::mount("tensorpool-test", at.c_str(), "tmpfs", 0, options) == 0;
-  }
-  ~TinyMount() {
-    if (mounted_) ::umount2(at_.c_str(), MNT_DETACH);
-  }
-  TinyMount(const TinyMount&) = delete;
-  TinyMount& operator=(const TinyMount&) = delete;
-  bool mounted() const { return mounted_; }
-
- private:
-  std::string at_;
-  bool mounted_ = false;
-};
-
-TEST(CreateFails, a_really_full_file_system_never_raises_sigbus) {
-  const TempDir dir;
-  const TinyMount mount(dir.path(), "size=1m");
-  if (!mount.mounted())
-    GTEST_SKIP() << "mounting a tmpfs is not allowed here: " << std::strerror(errno);
+// On a tmpfs of 1 MiB; dies of SIGBUS when space is promised that is not there.
+void fill_up(const std::string& directory) {
   FaultyFileSystem file_system;
   // Without the first look at the free space, so that reserving itself meets the end.
   file_system.change_info = [](base::FileSystemInfo& info) {
     info.available_bytes = ~std::uint64_t{0};
   };
+  CreateOptions options;
+  options.base_dir = directory;
+  options.prefault = false;  // which would find out, too
   StreamLayout layout = small_layout();
   layout.pools = {{1, 128U << 10U}, {2, 256U << 10U}};  // 512 KiB and 1 MiB
-  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), layout, now_ns), Code::no_space);
+  TP_EXPECT_CODE(create_stream(file_system, options, layout, now_ns), Code::no_space);
   EXPECT_GT(file_system.calls[Op::reserve], 0);
-  EXPECT_TRUE(dir.empty());
+  EXPECT_TRUE(fs::is_empty(directory));
 
   // What fits can be written to the last byte, with everything else used up by somebody.
   layout.pools = {{1, 64U << 10U}};
-  auto created = create_stream(file_system, options_in(dir), layout, now_ns);
+  auto created = create_stream(file_system, options, layout, now_ns);
   TP_ASSERT_OK(created);
-  std::ofstream hog(dir / "hog", std::ios::binary);
+  std::ofstream hog(directory + "/hog", std::ios::binary);
   const std::string megabyte(1U << 20U, 'x');
   hog.write(megabyte.data(), static_cast<std::streamsize>(megabyte.size()));
   hog.flush();
   EXPECT_FALSE(hog.good());
   for (std::uint32_t i = 0; i < 4; ++i)
     std::memset(created->mapped.payload(0, i), 0xAB, 64U << 10U);
+}
+
+TEST(CreateFails, a_really_full_file_system_never_raises_sigbus) {
+  const TempDir dir;
+  const auto ran =
+      tensorpool::test::on_own_mount(dir.path(), "tmpfs", "size=1m", [&] { fill_up(dir.path()); });
+  if (ran == tensorpool::test::Ran::not_allowed)
+    GTEST_SKIP() << "mounting a tmpfs is not allowed here";
+  EXPECT_EQ(ran, tensorpool::test::Ran::passed);
 }
 
 // Proves: SHM-113
