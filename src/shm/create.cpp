@@ -317,9 +317,10 @@ Result<void> StreamCreator::Work::make_epoch_directory() {
   const bool chosen = layout_.epoch != epoch_none;
   std::uint64_t last = options_.last_epoch;
   for (int attempt = 0; attempt < epoch_attempts; ++attempt) {
+    auto highest = highest_epoch_on_disk();
+    if (!highest) return fail(highest.error());
+    if (chosen && *highest >= layout_.epoch) break;
     if (!chosen) {
-      auto highest = highest_epoch_on_disk();
-      if (!highest) return fail(highest.error());
       auto next = next_epoch(now_ns_, last, *highest);
       if (!next) return fail(next.error());
       layout_.epoch = *next;
@@ -345,8 +346,8 @@ Result<void> StreamCreator::Work::make_epoch_directory() {
     return describe();
   }
   return fail(Code::invalid_argument, "create_stream",
-              fmt::format("epoch {} of stream {} already has a directory in '{}'", layout_.epoch,
-                          layout_.stream_id, created_.directory));
+              fmt::format("epoch {} of stream {} is not above those that have a directory in '{}'",
+                          layout_.epoch, layout_.stream_id, created_.directory));
 }
 
 // The description is made before any file is, so that a path outside the URI grammar costs nothing.

@@ -125,12 +125,9 @@ Result<bool> Prefault::step(std::uint64_t bytes) {
 }
 
 bool Unmap::step(std::uint64_t bytes) noexcept {
-  while (!stream_.pools.empty()) {
-    if (!stream_.pools.back().unmap_step(bytes)) return false;
-    stream_.pools.pop_back();
-    return stream_.pools.empty() && !stream_.is_mapped();
-  }
-  return stream_.header.unmap_step(bytes);
+  if (stream_.pools.empty()) return stream_.header.unmap_step(bytes);
+  if (stream_.pools.back().unmap_step(bytes)) stream_.pools.pop_back();
+  return stream_.pools.empty() && !stream_.is_mapped();
 }
 
 }  // namespace tensorpool::shm

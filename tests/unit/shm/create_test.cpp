@@ -301,14 +301,17 @@ TEST(Create, every_creation_has_a_higher_epoch_and_new_files) {
   TP_ASSERT_OK(first->mapped.recheck(now_ns));
 }
 
-// Proves: SHM-72
-TEST(Create, an_epoch_that_is_on_disk_is_never_used_again) {
+// Proves: SHM-72, SHM-262
+TEST(Create, an_epoch_that_is_on_disk_is_never_used_again_and_no_lower_one) {
   const TempDir dir;
   base::PosixFileSystem file_system;
   TP_ASSERT_OK(create_stream(file_system, options_in(dir), small_layout(77), now_ns));
   const auto again = create_stream(file_system, options_in(dir), small_layout(77), now_ns);
   TP_EXPECT_CODE(again, Code::invalid_argument);
   EXPECT_NE(again.error().message().find("77"), std::string::npos);
+  TP_EXPECT_CODE(create_stream(file_system, options_in(dir), small_layout(76), now_ns),
+                 Code::invalid_argument);
+  TP_ASSERT_OK(create_stream(file_system, options_in(dir), small_layout(78), now_ns));
 }
 
 // Proves: SHM-72, SHM-262
