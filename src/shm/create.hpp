@@ -61,8 +61,9 @@ std::optional<std::uint64_t> epoch_from_name(std::string_view name) noexcept;
 // everything that it made.
 class StreamCreator {
  public:
-  // `layout.epoch` 0 takes the next epoch; another value must be above all on disk (SHM-262). `now_ns` is
-  // CLOCK_MONOTONIC and goes into the superblocks. The file system outlives the creator.
+  // `layout.epoch` 0 takes the next epoch; another value must be above all on disk (SHM-262).
+  // `now_ns` is CLOCK_MONOTONIC and goes into the superblocks. The file system outlives the
+  // creator.
   StreamCreator(base::FileSystem& file_system, CreateOptions options, StreamLayout layout,
                 std::uint64_t now_ns);
   StreamCreator(StreamCreator&&) noexcept;
