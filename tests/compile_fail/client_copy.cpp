@@ -1,5 +1,5 @@
 // A Client is a resource: it moves and does not copy.
-// Refused: use of deleted function || call to deleted constructor
+// Refused: uses? (of )?deleted function || call to deleted constructor
 #include <tensorpool/client.hpp>
 
 namespace tp = tensorpool;

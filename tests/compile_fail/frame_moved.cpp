@@ -1,5 +1,5 @@
 // A Frame ends with its handler call: it cannot be moved out either.
-// Refused: use of deleted function || call to deleted constructor
+// Refused: uses? (of )?deleted function || call to deleted constructor
 #include <tensorpool/frame.hpp>
 
 #include <utility>

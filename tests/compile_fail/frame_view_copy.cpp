@@ -1,5 +1,5 @@
 // A FrameView is finished once: it moves and does not copy.
-// Refused: use of deleted function || call to deleted constructor
+// Refused: uses? (of )?deleted function || call to deleted constructor
 #include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;

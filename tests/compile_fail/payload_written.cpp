@@ -1,5 +1,5 @@
 // A consumer cannot write a payload: it is mapped read-only.
-// Refused: read-only || const-qualified || not assignable
+// Refused: read-only || cannot assign || const-qualified || not assignable
 #include <tensorpool/frame.hpp>
 
 #include <cstddef>

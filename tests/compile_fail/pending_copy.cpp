@@ -1,5 +1,5 @@
 // A Pending gives its value once: it moves and does not copy.
-// Refused: use of deleted function || call to deleted constructor
+// Refused: uses? (of )?deleted function || call to deleted constructor
 #include <tensorpool/client.hpp>
 
 #include <utility>

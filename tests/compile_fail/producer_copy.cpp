@@ -1,5 +1,5 @@
 // A Producer is a resource: it moves and does not copy.
-// Refused: use of deleted function || call to deleted constructor
+// Refused: uses? (of )?deleted function || call to deleted constructor
 #include <tensorpool/producer.hpp>
 
 namespace tp = tensorpool;

@@ -1,5 +1,5 @@
 // A Slot is one claim: a copy would commit it twice.
-// Refused: use of deleted function || call to deleted constructor
+// Refused: uses? (of )?deleted function || call to deleted constructor
 #include <tensorpool/producer.hpp>
 
 namespace tp = tensorpool;
