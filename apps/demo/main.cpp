@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +19,7 @@
 #include "tp/output.hpp"
 #include "tp/publish.hpp"
 #include "tp/signals.hpp"
+#include "tp/sources/source.hpp"
 #include "tp/watch.hpp"
 
 namespace tensorpool::demo {
@@ -187,7 +189,10 @@ void Demo::show(double elapsed) {
 void Demo::play() {
   const auto begin = Clock::now();
   double shown = 0;
-  for (double elapsed = 0; elapsed < options_.seconds && !cli::stop_requested();) {
+  const auto all_run = [this] {
+    return std::ranges::all_of(children_, [](const Child& child) { return child.fd() >= 0; });
+  };
+  for (double elapsed = 0; elapsed < options_.seconds && !cli::stop_requested() && all_run();) {
     read_children(100);
     elapsed = std::chrono::duration<double>(Clock::now() - begin).count();
     if (elapsed - shown >= 1) show(shown = elapsed);
@@ -250,7 +255,20 @@ bool Demo::judge(std::vector<std::string>& reasons, const std::vector<int>& code
   return reasons.empty();
 }
 
+// Once and here, rather than by every child for itself.
+int check_input(const std::string& input) {
+  const auto source = sources::open_source(input);
+  if (!source) {
+    cli::print_error("--input: " + source.error().message());
+    return source.error().code() == Code::invalid_argument ? cli::exit_usage : cli::exit_failed;
+  }
+  if ((*source)->size() != 0) return cli::exit_ok;
+  cli::print_error("--input: consumers compare with the source, so it cannot be a pipe");
+  return cli::exit_usage;
+}
+
 int run(const DemoOptions& options) {
+  if (const int code = check_input(options.input); code != cli::exit_ok) return code;
   const Folder folder;
   if (folder.path().empty()) {
     cli::print_error("cannot make a folder below /dev/shm");

@@ -1,6 +1,7 @@
 #include "tp/connection.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include "tp/output.hpp"
 
@@ -50,6 +51,22 @@ Result<Connection> connect(const ConnectionOptions& options, const std::string& 
   if (!client) return fail(std::move(client.error()));
   connection.client.emplace(std::move(*client));
   return connection;
+}
+
+bool Patience::over() {
+  constexpr int round_ms = 5;
+  constexpr int told_after = 200;
+  constexpr int most_rounds = 6000;
+  if (rounds_ > 0) ::poll(nullptr, 0, round_ms);
+  ++rounds_;
+  if (rounds_ == told_after && client_.state() == ClientState::connecting)
+    print_error(fmt::format("waiting for a media driver in {}", client_.aeron_dir()));
+  return stop_requested() || rounds_ > most_rounds;
+}
+
+int refused(const Error& error) {
+  print_error(error.message());
+  return error.code() == Code::invalid_argument ? exit_usage : exit_failed;
 }
 
 }  // namespace tensorpool::cli

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <optional>
 #include <string>
 
 #include "tensorpool/tensorpool.hpp"
+#include "tp/signals.hpp"
 
 namespace tensorpool::cli {
 
@@ -26,5 +28,33 @@ struct Connection {
 };
 // Says on standard error when it starts a media driver.
 Result<Connection> connect(const ConnectionOptions& options, const std::string& client_name);
+
+// Waits until there is something to say or no more reason to wait: true once a request has to end.
+// Made anew for every request.
+class Patience {
+ public:
+  explicit Patience(const Client& client) noexcept : client_(client) {}
+  bool over();
+
+ private:
+  const Client& client_;
+  int rounds_ = 0;
+};
+
+// What a request comes to. Says on standard error when it waits for a media driver; a signal ends the
+// wait with the error `closed`.
+template <class T>
+Result<T> finish(Pending<T> pending, const Client& client) {
+  Patience patience(client);
+  while (!patience.over()) {
+    if (auto outcome = pending.poll()) return std::move(*outcome);
+  }
+  if (stop_requested()) return fail(Code::closed, "tp", "ended before the stream was ready");
+  return pending.wait(std::chrono::nanoseconds{0});  // the library's own words for why
+}
+
+// The exit code for an error of connecting or of a request, which is printed: a setting that was
+// given on the command line and is refused is a wrong command line.
+int refused(const Error& error);
 
 }  // namespace tensorpool::cli

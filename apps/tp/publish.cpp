@@ -74,6 +74,12 @@ Result<ProducerOptions> producer_options(const PublishOptions& options,
   made.descriptor_timestamps = !options.no_timestamps;
   std::vector<std::uint32_t> strides = options.pools;
   if (strides.empty()) strides.push_back(*largest);
+  if (const std::uint32_t widest = *std::ranges::max_element(strides); widest < *largest) {
+    return fail(
+        Code::invalid_argument, "--pools",
+        fmt::format("the largest pool has {} bytes a slot, but '{}' has frames that need {}",
+                    widest, options.input, *largest));
+  }
   for (const std::uint32_t stride : strides)
     made.pools.push_back({static_cast<std::uint16_t>(made.pools.size() + 1), stride});
   const std::uint64_t fit = std::bit_floor(default_budget_bytes / *largest + 1);
@@ -170,7 +176,7 @@ void print_report(const Run& run, const Json& json) {
 }
 
 // Paces by absolute times, so that a late frame does not make all later ones late.
-Result<void> publish_all(Run& run) {
+Result<void> publish_frames(Run& run) {
   const PublishOptions& options = run.options;
   std::uint64_t limit = options.count;
   if (!options.loop && !run.source.endless() && run.source.size() != 0)
@@ -211,9 +217,16 @@ Result<void> publish_all(Run& run) {
       ++run.late;
     }
   }
+  return {};
+}
+
+// The summary comes also when something failed on the way.
+Result<void> publish_all(Run& run) {
+  const std::int64_t start = now_ns();
+  auto done = publish_frames(run);
   const double seconds = static_cast<double>(now_ns() - start) / 1e9;
   print_report(run, report(run, "summary", seconds, run.sent, run.producer.statistics().bytes));
-  return {};
+  return done;
 }
 
 int publish(const PublishOptions& options) {
@@ -238,11 +251,11 @@ int publish(const PublishOptions& options) {
     return source.error().code() == Code::invalid_argument ? exit_usage : exit_failed;
   }
   const auto wanted = producer_options(options, **source);
-  if (!wanted) return failed(wanted.error());
+  if (!wanted) return refused(wanted.error());
   auto connection = connect(options.connection, "tp publish");
-  if (!connection) return failed(connection.error());
-  auto producer = connection->client->producer(*wanted).wait(std::chrono::seconds(30));
-  if (!producer) return failed(producer.error());
+  if (!connection) return refused(connection.error());
+  auto producer = finish(connection->client->producer(*wanted), *connection->client);
+  if (!producer) return refused(producer.error());
   if (!options.json) {
     print_line(fmt::format("publishing {} on stream {}, {} mode: {} slots, strides {}",
                            options.input, options.connection.stream, options.connection.mode,

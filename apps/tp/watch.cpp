@@ -191,17 +191,19 @@ Json Watcher::report(const char* kind, double seconds, const ConsumerStatistics&
 void Watcher::print(const Json& json) {
   if (options_.json) return print_json(json);
   const auto number = [&json](const char* key) { return json[key].get<std::uint64_t>(); };
-  std::string latency = "no timestamps";
+  std::string latency = last_.ndims == 0 ? "no frame" : "no timestamps";
   if (const Json& ns = json["latency_ns"]; !ns.is_null()) {
     latency = fmt::format("p50 {} p99 {} max {} since {}", human_ns(ns["p50"].get<std::int64_t>()),
                           human_ns(ns["p99"].get<std::int64_t>()),
                           human_ns(ns["max"].get<std::int64_t>()), latency_from_);
   }
-  const std::string text =
-      fmt::format("stream {} {}: {:.1f} frames/s, {:.1f} MiB/s, {} {}, {}, lost {}, overwritten {}",
-                  number("stream"), json["state"].get<std::string>(), json["fps"].get<double>(),
-                  json["mib_per_s"].get<double>(), name(last_.dtype), shape_text(last_.shape()),
-                  latency, number("lost"), number("overwritten"));
+  const std::string kind =
+      last_.ndims == 0 ? std::string()
+                       : fmt::format("{} {}, ", name(last_.dtype), shape_text(last_.shape()));
+  const std::string text = fmt::format(
+      "stream {} {}: {:.1f} frames/s, {:.1f} MiB/s, {}{}, lost {}, overwritten {}",
+      number("stream"), json["state"].get<std::string>(), json["fps"].get<double>(),
+      json["mib_per_s"].get<double>(), kind, latency, number("lost"), number("overwritten"));
   if (json["kind"] != "summary") return print_live(text);
   print_line(text);
   print_line(
@@ -280,11 +282,11 @@ int watch(const WatchOptions& options) {
     }
   }
   auto connection = connect(options.connection, "tp watch");
-  if (!connection) return failed(connection.error());
+  if (!connection) return refused(connection.error());
   ConsumerOptions wanted;
   wanted.stream = options.connection.stream;
-  auto consumer = connection->client->consumer(wanted).wait(std::chrono::seconds(30));
-  if (!consumer) return failed(consumer.error());
+  auto consumer = finish(connection->client->consumer(wanted), *connection->client);
+  if (!consumer) return refused(consumer.error());
   Watcher watcher(*consumer, expected.get(), options);
   return watcher.run();
 }

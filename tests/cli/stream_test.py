@@ -83,6 +83,35 @@ class Stream(unittest.TestCase):
         self.assertEqual(publisher.returncode, 0, err)
         self.assertEqual(json.loads(out.splitlines()[-1])["claimed"], 11)  # the last found the end
 
+    def test_an_array_arrives_frame_by_frame(self):
+        path = pathlib.Path(self.folder.name, "movie.npy")
+        header = "{'descr': '<u2', 'fortran_order': False, 'shape': (5, 4, 6), }".ljust(117) + "\n"
+        path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+                         + os.urandom(5 * 4 * 6 * 2))
+        self.start("publish", "--input", str(path), "--loop", "--rate", "500")
+        code, summary = self.watch("--expect", str(path), "--count", "20", "--save",
+                                   self.folder.name + "/png", "--format", "png")
+        self.assertEqual(code, 0, summary)
+        self.assertEqual((summary["equal"], summary["saved"]), (20, 20))
+        self.assertEqual((summary["dtype"], summary["shape"]), ("u16", [4, 6]))
+        saved = sorted(pathlib.Path(self.folder.name, "png").glob("*.png"))
+        self.assertEqual(len(saved), 20)
+        self.assertTrue(saved[0].read_bytes().startswith(b"\x89PNG"))
+
+    def test_pools_that_are_too_small_are_refused_before_anything_starts(self):
+        publisher = self.start("publish", "--input", "pattern:64x64:u8", "--pools", "64")
+        out, err = publisher.communicate(timeout=60)
+        self.assertEqual((publisher.returncode, out), (2, b""), err)
+        self.assertIn(b"4096", err)
+        self.assertEqual(os.listdir(self.folder.name), [])
+
+    def test_waiting_for_a_media_driver_is_said_and_can_be_ended(self):
+        publisher = self.start("publish", "--media-driver", "never")
+        self.assertIn(b"waiting for a media driver", publisher.stderr.readline())
+        publisher.send_signal(signal.SIGINT)
+        out, err = publisher.communicate(timeout=20)
+        self.assertEqual(publisher.returncode, 1, err)
+
     def test_sigterm_ends_watch_with_a_summary(self):
         watcher = self.start("watch")
         watcher.stdout.readline()
@@ -91,6 +120,46 @@ class Stream(unittest.TestCase):
 
 
 class Demo(unittest.TestCase):
+    def start(self, *arguments):
+        process = subprocess.Popen([DEMO, "--json", *arguments], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(Stream.stop, process)
+        return process
+
+    def end(self, process):
+        out, err = process.communicate(timeout=100)
+        return process.returncode, json.loads(out.splitlines()[-1]), err
+
+    @staticmethod
+    def child(process, word):
+        for pid in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            if word in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+                return int(pid)
+        raise AssertionError(f"the demo has no child '{word}'")
+
+    def test_a_child_that_dies_is_a_failure_at_once(self):
+        demo = self.start("--seconds", "600")
+        demo.stdout.readline()
+        os.kill(self.child(demo, "--slow-ms"), signal.SIGKILL)
+        code, summary, _ = self.end(demo)
+        self.assertEqual((code, summary["ok"]), (1, False))
+        self.assertTrue(any("slow consumer" in reason for reason in summary["reasons"]), summary)
+
+    def test_ctrl_c_ends_with_a_summary(self):
+        demo = self.start("--seconds", "600")
+        for _ in range(2):
+            demo.stdout.readline()
+        demo.send_signal(signal.SIGINT)
+        code, summary, err = self.end(demo)
+        self.assertEqual(summary["kind"], "summary", err)
+        self.assertEqual(code, 0 if summary["ok"] else 1)
+        self.assertGreater(summary["processes"]["consumer a"]["delivered"], 0)
+
+    def test_wrong_input_is_said_once(self):
+        result = subprocess.run([DEMO, "--input", "/nonexistent"], capture_output=True, text=True, timeout=60)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
     def test_demo(self):
         source = PHOTOS if HAVE_PHOTOS else "stars"
         before = set(os.listdir("/dev/shm"))
@@ -99,6 +168,11 @@ class Demo(unittest.TestCase):
         summary = json.loads(result.stdout.splitlines()[-1])
         self.assertEqual(result.returncode, 0, (summary.get("reasons"), result.stderr))
         self.assertTrue(summary["ok"])
+        for name in ("consumer a", "consumer b", "slow consumer"):
+            process = summary["processes"][name]
+            self.assertGreater(process["delivered"], 0)
+            self.assertEqual((process["equal"], process["mismatched"]), (process["delivered"], 0))
+            self.assertTrue(process["balanced"])
         self.assertGreater(summary["processes"]["slow consumer"]["overwritten"], 0)
         left = {name for name in set(os.listdir("/dev/shm")) - before if name.startswith("tp-demo-")}
         self.assertEqual(left, set())
