@@ -49,7 +49,7 @@ Result<T> finish(Pending<T> pending, const Client& client) {
   while (!patience.over()) {
     if (auto outcome = pending.poll()) return std::move(*outcome);
   }
-  if (stop_requested()) return fail(Code::closed, "tp", "ended before the stream was ready");
+  if (stop_requested()) return fail(Code::closed, "wait", "ended before the stream was ready");
   return pending.wait(std::chrono::nanoseconds{0});  // the library's own words for why
 }
 
