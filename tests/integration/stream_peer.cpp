@@ -10,6 +10,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <thread>
 
@@ -18,6 +19,9 @@
 
 namespace tensorpool::integration {
 namespace {
+
+constexpr std::int64_t frame_pause_ns = 200'000;  // between two frames of `run`
+constexpr std::int64_t idle_pause_ns = 50'000;
 
 struct Arguments {
   std::string role;
@@ -36,14 +40,15 @@ std::string pair(const char* name, std::uint64_t value) {
   return std::string(name) + "=" + std::to_string(value) + " ";
 }
 
-// The lines of standard input, without waiting for them.
+// The lines of standard input.
 class Commands {
  public:
-  // False at the end of the input.
-  bool next(std::string& line) {
+  // Waits for the next line no longer than `patience_ns`. False at the end of the input.
+  bool next(std::string& line, std::int64_t patience_ns) {
     line.clear();
     pollfd wait{STDIN_FILENO, POLLIN, 0};
-    if (buffer_.find('\n') == std::string::npos && ::poll(&wait, 1, 0) > 0) {
+    const timespec until{0, patience_ns};
+    if (buffer_.find('\n') == std::string::npos && ::ppoll(&wait, 1, &until, nullptr) > 0) {
       std::array<char, 256> bytes{};
       const ssize_t got = ::read(STDIN_FILENO, bytes.data(), bytes.size());
       if (got <= 0) return false;
@@ -96,7 +101,7 @@ int produce(const Arguments& arguments) {
   std::string command;
   std::uint64_t errors = 0;
   bool running = false;
-  while (commands.next(command)) {
+  while (commands.next(command, frame_pause_ns)) {
     if (command.rfind("publish ", 0) == 0) {
       for (int left = std::stoi(command.substr(8)); left > 0; --left)
         errors += publish_one(producer) ? 0U : 1U;
@@ -105,7 +110,6 @@ int produce(const Arguments& arguments) {
     if (command == "close") break;
     if (!command.empty()) answer(books_of(producer, errors));
     if (running) errors += publish_one(producer) ? 0U : 1U;
-    std::this_thread::sleep_for(200us);
   }
   const std::string last = books_of(producer, errors);
   producer.close();
@@ -119,9 +123,9 @@ class Reader {
   Reader(Consumer& consumer, bool stalls) : consumer_(consumer), stalls_(stalls) {}
 
   void read() {
-    const Polled polled = consumer_.poll([this](const Frame& frame) { look(frame); });
-    if (polled.work() == 0) std::this_thread::sleep_for(50us);
+    idle_ = consumer_.poll([this](const Frame& frame) { look(frame); }).work() == 0;
   }
+  bool idle() const { return idle_; }
 
   std::string books() {
     const ConsumerStatistics s = consumer_.statistics();
@@ -140,13 +144,14 @@ class Reader {
     if (stalls_ && ++frames_ % 2 == 0) {
       const auto deadline = std::chrono::steady_clock::now() + 2s;
       while (frame.intact() && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(100us);
+        std::this_thread::yield();
     }
     if (frame.intact() && !right) ++wrong_;
   }
 
   Consumer& consumer_;
   bool stalls_;
+  bool idle_ = false;
   std::uint64_t frames_ = 0;
   std::uint64_t wrong_ = 0;
 };
@@ -158,7 +163,7 @@ int consume(const Arguments& arguments, bool stalls) {
   answer(reader.books());
   Commands commands;
   std::string command;
-  while (commands.next(command)) {
+  while (commands.next(command, reader.idle() ? idle_pause_ns : 0)) {
     if (command == "close") break;
     if (!command.empty()) answer(reader.books());
     reader.read();

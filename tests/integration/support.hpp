@@ -96,7 +96,7 @@ bool eventually(Condition&& condition) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(200us);
+    std::this_thread::yield();
   }
   return true;
 }
