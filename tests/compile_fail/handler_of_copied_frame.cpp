@@ -1,5 +1,5 @@
 // A handler of poll() takes the frame in place, not a proved copy.
-// Refused: no matching (member )?function || cannot convert || no viable conversion || could not convert || no known conversion
+// Refused: no matching (member )?function || (can|could )not convert || no (viable|known) conversion
 #include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;

@@ -1,5 +1,5 @@
 // A handler takes the frame.
-// Refused: no matching (member )?function || cannot convert || no viable conversion || could not convert || no known conversion
+// Refused: no matching (member )?function || (can|could )not convert || no (viable|known) conversion
 #include <tensorpool/consumer.hpp>
 
 namespace tp = tensorpool;

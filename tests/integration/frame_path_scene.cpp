@@ -268,8 +268,11 @@ bool held(FrameScene& s) {
   return early && early->told == Told::held && late && !second->commit();
 }
 
+// Again when the descriptors were held up on the way: then publish() lets the consumers read in between.
 bool overwritten_unread(FrameScene& s) {
-  return rise(s, &ConsumerStatistics::overwritten, [&] { (void)s.publish(ring_slots + 2); }) >= 2;
+  return spin_until([&] {
+    return rise(s, &ConsumerStatistics::overwritten, [&] { (void)s.publish(ring_slots + 2); }) >= 2;
+  });
 }
 
 bool overwritten_in_handler(FrameScene& s) {

@@ -10,16 +10,17 @@ TEST(Connection, IsMadeWhenTheMediaDriverComes) {
   World world;
   Node& node = world.node();
   const auto producer = node.request(world.producer_options());
-  const auto consumer = world.consumer(node);
+  const auto subscriber = node.request(world.consumer_options());
   world.run_for(3 * sec);
   EXPECT_FALSE(node.conductor->connected());
   EXPECT_EQ(producer->state(), Request::State::pending);  // its regions are there, its link is not
   EXPECT_EQ(world.files.files(), 2);
-  EXPECT_EQ(consumer->state(), PortState::connecting);
+  EXPECT_EQ(subscriber->state(), Request::State::pending);
   EXPECT_EQ(node.told(NoticeKind::error), 0);  // nothing went wrong
 
   world.network.start_media_driver(world.aeron_dir);
   const auto port = world.producer(producer);
+  const auto consumer = world.consumer(subscriber);
   EXPECT_TRUE(node.conductor->connected());
   EXPECT_EQ(node.text_of(NoticeKind::connected), world.aeron_dir);
   EXPECT_TRUE(world.active(*port));

@@ -84,17 +84,17 @@ TEST(DirectStream, GoesFromConnectingOverMappedToActive) {
   World world;
   Node& out = world.node();
   Node& in = world.node();
-  const auto consumer = world.consumer(in);
-  EXPECT_EQ(consumer->state(), PortState::connecting);
+  const auto subscriber = in.request(world.consumer_options());
   const auto request = out.request(world.producer_options());
   world.run_for(sec);
   // Mapped: the regions are there, the descriptor stream is not, so nothing can be claimed.
   EXPECT_EQ(world.files.files(), 2);
   EXPECT_EQ(out.told(NoticeKind::mapped), 1);
   EXPECT_EQ(request->state(), Request::State::pending);
-  EXPECT_EQ(consumer->state(), PortState::connecting);
+  EXPECT_EQ(subscriber->state(), Request::State::pending);
 
   world.network.start_media_driver(world.aeron_dir);
+  const auto consumer = world.consumer(subscriber);
   const auto producer = world.producer(request);
   EXPECT_TRUE(world.active(*producer));
   EXPECT_TRUE(world.active(*consumer));

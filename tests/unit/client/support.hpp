@@ -97,7 +97,7 @@ inline bool until(Client& client, const std::function<bool()>& done) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!done()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
-    if (client.do_work() == 0) std::this_thread::sleep_for(100us);
+    if (client.do_work() == 0) std::this_thread::yield();
   }
   return true;
 }
