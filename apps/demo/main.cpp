@@ -44,7 +44,7 @@ constexpr int finish_ms = 30'000;
 // Everything that the demo puts on the disk lies in here, and goes with it.
 class Folder {
  public:
-  Folder() : path_("/dev/shm/tp-demo-XXXXXX") {
+  Folder() : path_(fmt::format("/dev/shm/tp-demo-{}-XXXXXX", ::getpid())) {
     if (::mkdtemp(path_.data()) == nullptr) path_.clear();
   }
   Folder(const Folder&) = delete;

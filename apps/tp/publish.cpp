@@ -136,8 +136,6 @@ Result<Step> publish_one(Run& run) {
 Json report(const Run& run, const char* kind, double seconds, std::uint64_t frames,
             std::uint64_t bytes) {
   const ProducerStatistics books = run.producer.statistics();
-  const bool balanced = books.claimed == books.published + books.not_announced + books.aborted +
-                                             books.refused + books.open;
   return {{"kind", kind},
           {"role", "producer"},
           {"stream", run.producer.stream()},
@@ -153,7 +151,7 @@ Json report(const Run& run, const char* kind, double seconds, std::uint64_t fram
           {"open", books.open},
           {"bytes", books.bytes},
           {"late", run.late},
-          {"balanced", balanced}};
+          {"balanced", books.balanced()}};
 }
 
 void print_report(const Run& run, const Json& json) {
@@ -269,7 +267,7 @@ int publish(const PublishOptions& options) {
   Run run{*producer, **source, options};
   const auto done = publish_all(run);
   if (!done) return failed(done.error());
-  return exit_ok;
+  return producer->statistics().balanced() ? exit_ok : exit_failed;
 }
 
 }  // namespace

@@ -208,8 +208,7 @@ inline bool report(const tensorpool::ProducerStatistics& books) noexcept {
       "%llu\n",
       number(books.claimed), number(books.published), number(books.not_announced),
       number(books.aborted), number(books.refused), number(books.open));
-  return books.claimed ==
-         books.published + books.not_announced + books.aborted + books.refused + books.open;
+  return books.balanced();
 }
 
 }  // namespace example

@@ -62,6 +62,10 @@ struct ProducerStatistics {
   std::uint64_t sessions = 0;        // mappings used so far
   std::uint64_t next_seq = 0;
   std::uint64_t epoch = 0;
+  // The books of concurrency.md. Exact on the producer's thread; elsewhere a call may be under way.
+  bool balanced() const noexcept {
+    return published + not_announced + aborted + refused + open == claimed;
+  }
 };
 
 // A claimed slot: memory to fill, then exactly one of commit and abort. Belongs to the producer's

@@ -59,8 +59,8 @@ class Note {
 };
 
 struct ProducerCounts {
-  Stat claimed, published, not_announced, aborted, refused, too_large, exhausted, back_pressured,
-      bytes;
+  Stat claimed, published, not_announced, aborted, refused, open;
+  Stat too_large, exhausted, back_pressured, bytes;
   Stat sessions, next_seq, epoch;
 };
 

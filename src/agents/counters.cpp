@@ -17,6 +17,7 @@ constexpr CounterSource producer_sources[] = {
      [](const Cell& c, const AgentCounts&) { return c.producer.not_announced.get(); }},
     {"aborted", [](const Cell& c, const AgentCounts&) { return c.producer.aborted.get(); }},
     {"refused", [](const Cell& c, const AgentCounts&) { return c.producer.refused.get(); }},
+    {"open", [](const Cell& c, const AgentCounts&) { return c.producer.open.get(); }},
     {"too large", [](const Cell& c, const AgentCounts&) { return c.producer.too_large.get(); }},
     {"claims exhausted",
      [](const Cell& c, const AgentCounts&) { return c.producer.exhausted.get(); }},

@@ -81,6 +81,7 @@ class ProducerPort final : public PortBase<Env> {
     shm::mark_in_progress(wiring_->slot(seq), seq);  // W1, W2
     pin(*wiring_);
     counts().claimed.add();
+    count_open();
     counts().next_seq.set(window_.next());
     Env::template step<Step::claimed>();
     Parked& parked = parked_[protocol::ClaimWindow::entry(seq)];
@@ -105,7 +106,7 @@ class ProducerPort final : public PortBase<Env> {
     }
     if (!active()) {
       finish(claim.seq, false);
-      unpin(wiring);
+      let_go(wiring);
       return fail(Error::hot(why_not(), "commit"));
     }
     const shm::SlotRef slot = wiring.slot(claim.seq);
@@ -122,7 +123,7 @@ class ProducerPort final : public PortBase<Env> {
     shm::commit(slot, claim.seq);  // W5 has no work on coherent memory, W6
     Env::template step<Step::after_commit_word>();
     const Told told = finish(claim.seq, true);
-    unpin(wiring);
+    let_go(wiring);
     return Committed{claim.seq, told};
   }
 
@@ -135,7 +136,7 @@ class ProducerPort final : public PortBase<Env> {
       return fail(Error::hot(this->closed() ? Code::closed : Code::lease_ended, "abort"));
     }
     finish(claim.seq, false);
-    unpin(wiring);
+    let_go(wiring);
     return {};
   }
 
@@ -177,10 +178,24 @@ class ProducerPort final : public PortBase<Env> {
     counts().sessions.add();
     counts().epoch.set(wiring_->epoch);
     counts().next_seq.set(0);
+    count_open();
   }
 
   // Frames of a session that ended while they waited for an earlier claim: nobody is told.
-  void drop_parked() noexcept { counts().not_announced.add(window_.held()); }
+  void drop_parked() noexcept {
+    counts().not_announced.add(window_.held());
+    window_.reset(window_.size());
+    count_open();
+  }
+
+  // Counted by what is really held, not as the rest of the other counts, so that a claim that is lost
+  // or counted twice shows in the books.
+  void count_open() noexcept { counts().open.set(this->open_pins() + window_.held()); }
+
+  void let_go(Wiring& wiring) noexcept {
+    unpin(wiring);
+    count_open();
+  }
 
   // The rules that readers apply, before anything is claimed (SHM-208). Fills in the strides.
   static shm::SlotFault check_spec(const TensorSpec& spec, shm::ResolvedStrides& strides) noexcept {
@@ -210,7 +225,7 @@ class ProducerPort final : public PortBase<Env> {
 
   void refuse(Wiring& wiring) noexcept {
     counts().refused.add();
-    unpin(wiring);
+    let_go(wiring);
   }
 
   // Marks the claim and tells consumers of everything whose turn has come.

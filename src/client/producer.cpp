@@ -107,7 +107,7 @@ ProducerStatistics Producer::statistics() const noexcept {
   s.aborted = c.aborted.get();
   s.refused = c.refused.get();
   s.claimed = c.claimed.get();
-  s.open = s.claimed - s.published - s.not_announced - s.aborted - s.refused;
+  s.open = c.open.get();
   s.too_large = c.too_large.get();
   s.exhausted = c.exhausted.get();
   s.back_pressured = c.back_pressured.get();

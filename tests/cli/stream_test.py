@@ -162,11 +162,9 @@ class Demo(unittest.TestCase):
 
     def test_demo(self):
         source = PHOTOS if HAVE_PHOTOS else "stars"
-        before = set(os.listdir("/dev/shm"))
-        result = subprocess.run([DEMO, "--seconds", "6", "--json", "--input", source],
-                                capture_output=True, text=True, timeout=200)
-        summary = json.loads(result.stdout.splitlines()[-1])
-        self.assertEqual(result.returncode, 0, (summary.get("reasons"), result.stderr))
+        demo = self.start("--seconds", "6", "--input", source)
+        code, summary, err = self.end(demo)
+        self.assertEqual(code, 0, (summary.get("reasons"), err))
         self.assertTrue(summary["ok"])
         for name in ("consumer a", "consumer b", "slow consumer"):
             process = summary["processes"][name]
@@ -174,8 +172,8 @@ class Demo(unittest.TestCase):
             self.assertEqual((process["equal"], process["mismatched"]), (process["delivered"], 0))
             self.assertTrue(process["balanced"])
         self.assertGreater(summary["processes"]["slow consumer"]["overwritten"], 0)
-        left = {name for name in set(os.listdir("/dev/shm")) - before if name.startswith("tp-demo-")}
-        self.assertEqual(left, set())
+        mine = [name for name in os.listdir("/dev/shm") if name.startswith(f"tp-demo-{demo.pid}-")]
+        self.assertEqual(mine, [])
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ TEST_F(Counters, tell_every_outcome_of_both_sides) {
           {label("producer", "not announced"), 0},
           {label("producer", "aborted"), 1},
           {label("producer", "refused"), 0},
+          {label("producer", "open"), 4},
           {label("producer", "too large"), 1},
           {label("producer", "claims exhausted"), 1},
           {label("producer", "back-pressured"), 0},

@@ -87,8 +87,7 @@ std::string books_of(Producer& producer, std::uint64_t errors) {
   return pair("claimed", s.claimed) + pair("published", s.published) +
          pair("not_announced", s.not_announced) + pair("open", s.open) +
          pair("next_seq", s.next_seq) + pair("epoch", s.epoch) + pair("errors", errors) +
-         pair("balanced",
-              s.claimed == s.published + s.not_announced + s.aborted + s.refused + s.open);
+         pair("balanced", s.balanced());
 }
 
 int produce(const Arguments& arguments) {

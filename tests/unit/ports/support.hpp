@@ -272,11 +272,13 @@ class ProducerRig : public Rig<ProducerPort<TestEnv>, ProducerPortOptions> {
   }
   Committed send(std::int64_t size = 100) { return commit(claim(size)); }
 
-  // What the counters leave over: claims that are open, or held behind an open one.
+  // Claims that are open, or held behind an open one: what the port holds, and what the other counts
+  // leave over.
   std::uint64_t open() {
     const ProducerCounts& c = cell().producer;
-    return c.claimed.get() - c.published.get() - c.not_announced.get() - c.aborted.get() -
-           c.refused.get();
+    EXPECT_EQ(c.open.get(), c.claimed.get() - c.published.get() - c.not_announced.get() -
+                                c.aborted.get() - c.refused.get());
+    return c.open.get();
   }
 
   FakePublication link;
