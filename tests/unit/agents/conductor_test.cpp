@@ -183,8 +183,7 @@ TEST(Conductor, HoldsAtMost64Ports) {
   requests.front()->take_cell()->closed.store(true);
   (void)node.do_work();
   const auto again = node.request(world.consumer_options());
-  (void)node.do_work();
-  EXPECT_EQ(again->state(), Request::State::complete);
+  EXPECT_TRUE(world.run_until([&] { return again->state() == Request::State::complete; }));
 }
 
 TEST(Conductor, MeasuresItsLongestCycle) {
