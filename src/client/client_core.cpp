@@ -49,6 +49,12 @@ class Baton {
   const bool held_;
 };
 
+// Lets go without destroying.
+template <class T>
+void leave(std::unique_ptr<T>& owned) noexcept {
+  [[maybe_unused]] T* const left = owned.release();
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ClientCore>> ClientCore::make(ClientOptions options, OwnedWorld world) {
@@ -84,11 +90,11 @@ ClientCore::ClientCore(ClientOptions options, OwnedWorld world, shm::MapPolicy p
 ClientCore::~ClientCore() {
   if (forked()) {
     // Closing would take links and files away from the parent, whose thread is not here either.
-    (void)runner_.release();
-    (void)conductor_.release();
-    (void)world_.transport.release();
-    (void)world_.file_system.release();
-    (void)world_.clock.release();
+    leave(runner_);
+    leave(conductor_);
+    leave(world_.transport);
+    leave(world_.file_system);
+    leave(world_.clock);
     return;
   }
   // Here no port and no handle is left, so everything that was lent has come back.

@@ -74,13 +74,13 @@ struct Recipe {
     Memory::store(word, value, Orders::w3_w4_body);
   }
 
-  // W4: all header words behind the commit word, `words` of them with it. Written out, because
+  // W4: all header words behind the commit word, `Words` of them with it. Written out, because
   // compilers leave loops of atomic accesses as they are: 31 words cost 62 instructions, not 155.
-  template <std::size_t words>
+  template <std::size_t Words>
   static void store_header(Word* slot, const std::uint64_t* image) noexcept {
-    [&]<std::size_t... i>(std::index_sequence<i...>) {
-      (store_body(slot[i + 1], image[i + 1]), ...);
-    }(std::make_index_sequence<words - 1>());
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (store_body(slot[I + 1], image[I + 1]), ...);
+    }(std::make_index_sequence<Words - 1>());
   }
 
   // W5, W6. Follows every store of the frame (SHM-220).
@@ -100,11 +100,11 @@ struct Recipe {
   }
 
   // R2: each header word is read once, into a private copy.
-  template <std::size_t words>
+  template <std::size_t Words>
   static void copy_header(const Word* slot, std::uint64_t* image) noexcept {
-    [&]<std::size_t... i>(std::index_sequence<i...>) {
-      ((image[i + 1] = load_body(slot[i + 1])), ...);
-    }(std::make_index_sequence<words - 1>());
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((image[I + 1] = load_body(slot[I + 1])), ...);
+    }(std::make_index_sequence<Words - 1>());
   }
 
   // R4, R5 and the comparison of R6: whether the slot still held what R1 saw when the last load
