@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "transport/aeron/connection.hpp"
+#include "transport/aeron/user_name.hpp"
 
 namespace tensorpool::transport::aeron {
 namespace {
@@ -93,7 +94,7 @@ std::string resolve_directory(const std::string& option) {
     return environment;
   }
   std::array<char, 1024> path{};
-  if (aeron_default_path(path.data(), path.size()) < 0) return {};
+  if (with_user_name([&] { return aeron_default_path(path.data(), path.size()); }) < 0) return {};
   return path.data();
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/limits.hpp"
 #include "transport/aeron/hot.hpp"
+#include "transport/aeron/user_name.hpp"
 #include "transport/image_log.hpp"
 
 namespace tensorpool::transport::aeron {
@@ -190,7 +191,7 @@ Result<void> check_address(const std::string& channel, std::int32_t stream_id) {
 Result<std::unique_ptr<transport::Connection>> Connection::open(const ConnectOptions& options,
                                                                 const std::string& directory) {
   std::unique_ptr<Connection> connection(new Connection());
-  if (aeron_context_init(&connection->context_) != 0)
+  if (with_user_name([&] { return aeron_context_init(&connection->context_); }) != 0)
     return fail(aeron_error(Code::transport_error, "connect", directory));
   aeron_context_t* context = connection->context_;
   connection->invoked_ = options.invoked;

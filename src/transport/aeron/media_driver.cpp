@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "transport/aeron/aeron_transport.hpp"
+#include "transport/aeron/user_name.hpp"
 
 namespace tensorpool::transport::aeron {
 namespace {
@@ -177,7 +178,8 @@ Result<std::unique_ptr<EmbeddedMediaDriver>> EmbeddedMediaDriver::launch(
                             "because a media driver deletes what lies in its directory",
                             impl->directory));
   }
-  if (aeron_driver_context_init(&impl->context) != 0) return fail(driver_error(impl->directory));
+  if (with_user_name([&] { return aeron_driver_context_init(&impl->context); }) != 0)
+    return fail(driver_error(impl->directory));
   if (!impl->configure(options, place == Place::stale)) return fail(driver_error(impl->directory));
   if (aeron_driver_init(&impl->driver, impl->context) != 0) {
     return fail(driver_error(impl->directory));
