@@ -120,7 +120,7 @@ class ProducerPort final : public PortBase<Env> {
     shm::build(image, parked.fields);
     shm::store_header(slot, image);  // W4
     Env::template step<Step::before_commit_word>();
-    shm::commit(slot, claim.seq);  // W5 has no work on coherent memory, W6
+    shm::commit(slot, claim.seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
     const Told told = finish(claim.seq, true);
     let_go(wiring);

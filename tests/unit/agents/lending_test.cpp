@@ -72,7 +72,7 @@ TEST(Lending, HoldsNothingForASleepingPortButWhatItKnows) {
   world.network.start_media_driver(world.aeron_dir);
   Node& in = world.node();
   const auto consumer = world.consumer(in);
-  std::vector<std::unique_ptr<TestProducer>> producers;
+  std::vector<Owned<TestProducer>> producers;
   Node* out = &world.node();
   producers.push_back(world.producer(*out));
   ASSERT_TRUE(world.active(*consumer));

@@ -26,6 +26,17 @@ namespace tensorpool::agents::test {
 using TestProducer = ProducerPort<VirtualEnv>;
 using TestConsumer = ConsumerPort<VirtualEnv>;
 
+// Closes a port before it goes, as the public handles do: it gives back what it holds.
+struct CloseAndDelete {
+  template <class Port>
+  void operator()(Port* port) const {
+    port->close();
+    delete port;
+  }
+};
+template <class Port>
+using Owned = std::unique_ptr<Port, CloseAndDelete>;
+
 inline constexpr base::Nanos ms = 1'000'000;
 inline constexpr base::Nanos sec = 1'000 * ms;
 inline constexpr std::uint32_t stream = 10'000;
@@ -173,26 +184,22 @@ class World {
   }
 
   // The port of a request, once it is complete.
-  std::unique_ptr<TestProducer> producer(const std::shared_ptr<Request>& request) {
+  Owned<TestProducer> producer(const std::shared_ptr<Request>& request) {
     EXPECT_TRUE(run_until([&] { return request->state() == Request::State::complete; }));
     ProducerPortOptions options;
     options.stream_id = request->producer.stream;
     options.producer_id = request->producer.producer_id;
-    return std::make_unique<TestProducer>(options, request->take_cell(), nullptr);
+    return Owned<TestProducer>(new TestProducer(options, request->take_cell(), nullptr));
   }
-  std::unique_ptr<TestConsumer> consumer(const std::shared_ptr<Request>& request) {
+  Owned<TestConsumer> consumer(const std::shared_ptr<Request>& request) {
     EXPECT_TRUE(run_until([&] { return request->state() == Request::State::complete; }));
     ConsumerPortOptions options;
     options.stream_id = request->consumer.stream;
     options.consumer_id = request->consumer.consumer_id;
-    return std::make_unique<TestConsumer>(options, request->take_cell(), nullptr);
+    return Owned<TestConsumer>(new TestConsumer(options, request->take_cell(), nullptr));
   }
-  std::unique_ptr<TestProducer> producer(Node& at) {
-    return producer(at.request(producer_options()));
-  }
-  std::unique_ptr<TestConsumer> consumer(Node& at) {
-    return consumer(at.request(consumer_options()));
-  }
+  Owned<TestProducer> producer(Node& at) { return producer(at.request(producer_options())); }
+  Owned<TestConsumer> consumer(Node& at) { return consumer(at.request(consumer_options())); }
   bool active(TestConsumer& port) {
     return run_until([&] { return port.state() == PortState::active; });
   }
