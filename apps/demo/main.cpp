@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "demo/children.hpp"
+#include "tp/connection.hpp"
 #include "tp/media_driver.hpp"
 #include "tp/output.hpp"
 #include "tp/publish.hpp"
@@ -308,7 +309,7 @@ int main(int argc, char** argv) {
   int exit_code = cli::exit_ok;
   app.add_option("--seconds", options.seconds, "how long")
       ->capture_default_str()
-      ->check(CLI::Range(2.0, 86400.0));
+      ->check(cli::between(2, 86400));
   app.add_option("--input", options.input, "source of the main stream, as in tp publish")
       ->capture_default_str();
   app.add_flag("--json", options.json, "one JSON object a line; the last is the summary");

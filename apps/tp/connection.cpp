@@ -7,6 +7,17 @@
 
 namespace tensorpool::cli {
 
+CLI::Validator between(double least, double most) {
+  return CLI::Validator(
+      [least, most](std::string& text) {
+        double value = 0;
+        if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most)
+          return std::string();
+        return fmt::format("'{}' is no number from {} to {}", text, least, most);
+      },
+      fmt::format("{} to {}", least, most));
+}
+
 void add_connection_options(CLI::App& app, ConnectionOptions& options) {
   app.add_option("--stream", options.stream, "stream id")
       ->capture_default_str()
@@ -45,7 +56,9 @@ Result<Connection> connect(const ConnectionOptions& options, const std::string& 
   client_options.client_name = client_name;
   client_options.allowed_base_dirs = {options.base_dir};
   client_options.on_notice = [](const Notice& notice) {
-    if (notice.kind == NoticeKind::error) print_error(notice.text);
+    // Told once per reason: why a stream that is announced does not become active.
+    if (notice.kind == NoticeKind::error || notice.kind == NoticeKind::announce_rejected)
+      print_error(notice.text);
   };
   auto client = Client::connect(std::move(client_options));
   if (!client) return fail(std::move(client.error()));

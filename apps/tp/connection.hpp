@@ -41,6 +41,9 @@ class Patience {
   int rounds_ = 0;
 };
 
+// For options that are numbers: unlike CLI11's own ranges it does not let "nan" pass.
+CLI::Validator between(double least, double most);
+
 // What a request comes to. Says on standard error when it waits for a media driver; a signal ends the
 // wait with the error `closed`.
 template <class T>

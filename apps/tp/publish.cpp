@@ -96,7 +96,6 @@ struct Run {
   const PublishOptions& options;
   std::uint64_t next_seq = 0;
   std::uint64_t sent = 0;
-  std::uint64_t nobody = 0;
   std::uint64_t late = 0;
 };
 
@@ -128,7 +127,6 @@ Result<Step> publish_one(Run& run) {
     return committed.error().code() == Code::lease_ended ? Result<Step>(Step::again)
                                                          : fail(committed.error());
   }
-  if (committed->told == Told::nobody) ++run.nobody;
   ++run.sent;
   return Step::sent;
 }
@@ -173,6 +171,9 @@ void print_report(const Run& run, const Json& json) {
                                    : paint(Colour::red, "the books do not balance")));
 }
 
+// Centuries: what a rate close to 0 comes to.
+constexpr double longest_period_ns = 4e18;
+
 // Paces by absolute times, so that a late frame does not make all later ones late.
 Result<void> publish_frames(Run& run) {
   const PublishOptions& options = run.options;
@@ -181,7 +182,8 @@ Result<void> publish_frames(Run& run) {
     limit = limit == 0 ? run.source.size() : std::min<std::uint64_t>(limit, run.source.size());
   const auto period =
       options.rate_hz > 0
-          ? static_cast<std::int64_t>(static_cast<double>(second_ns) / options.rate_hz)
+          ? static_cast<std::int64_t>(
+                std::min(static_cast<double>(second_ns) / options.rate_hz, longest_period_ns))
           : 0;
   const std::int64_t start = now_ns();
   std::int64_t due = start;
@@ -267,6 +269,10 @@ int publish(const PublishOptions& options) {
   Run run{*producer, **source, options};
   const auto done = publish_all(run);
   if (!done) return failed(done.error());
+  if (run.sent == 0 && !stop_requested()) {
+    print_error(fmt::format("'{}' held no whole frame", options.input));
+    return exit_failed;
+  }
   return producer->statistics().balanced() ? exit_ok : exit_failed;
 }
 
@@ -282,7 +288,7 @@ CLI::App* register_publish(CLI::App& root, int& exit_code) {
   add_connection_options(*app, options->connection);
   app->add_option("--rate", options->rate_hz, "frames per second; 0: as fast as possible")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e7));
+      ->check(between(0, 1e7));
   app->add_option("--count", options->count, "end after this many frames; 0: no limit");
   app->add_flag("--loop", options->loop, "start again at the end of the source");
   app->add_option("--slots", options->slots,

@@ -228,6 +228,7 @@ int Watcher::run() {
   std::int64_t last_frame = start;
   ConsumerStatistics since;
   std::uint32_t empty = 0;
+  bool silent = false;  // ended by --timeout without a single frame
   while (!stop_requested() && !enough()) {
     auto view = options_.latest ? consumer_.latest() : consumer_.next();
     const std::int64_t now = now_ns();
@@ -249,13 +250,14 @@ int Watcher::run() {
     if (options_.timeout_s > 0 &&
         static_cast<double>(now - last_frame) > options_.timeout_s * 1e9) {
       print_error(fmt::format("no frame for {} s", options_.timeout_s));
+      silent = consumer_.statistics().delivered == 0;
       break;
     }
   }
   const Json summary =
       report("summary", static_cast<double>(now_ns() - start) / 1e9, ConsumerStatistics{}, all_);
   print(summary);
-  const bool complete = options_.count == 0 || enough();
+  const bool complete = options_.count == 0 ? !silent : enough();
   return complete && mismatched_ == 0 && summary["balanced"].get<bool>() ? exit_ok : exit_failed;
 }
 
@@ -299,7 +301,7 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
   add_connection_options(*app, options->connection);
   app->add_option("--count", options->count, "end after this many delivered frames");
   app->add_option("--timeout", options->timeout_s, "end when no frame comes for so many seconds")
-      ->check(CLI::NonNegativeNumber);
+      ->check(between(0, 1e9));
   app->add_option("--expect", options->expect,
                   "compare every delivered frame byte by byte with frame (seq mod n) of this "
                   "source of n frames");
@@ -309,7 +311,7 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
       ->check(CLI::IsMember({"npy", "png"}));
   app->add_option("--slow-ms", options->slow_ms,
                   "hold every frame in place this long before looking at it")
-      ->check(CLI::NonNegativeNumber);
+      ->check(between(0, 1e9));
   app->add_option("--slow-every", options->slow_every, "with --slow-ms: hold each N-th frame only")
       ->capture_default_str()
       ->check(CLI::Range(1U, 1'000'000U));

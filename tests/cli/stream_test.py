@@ -112,6 +112,27 @@ class Stream(unittest.TestCase):
         out, err = publisher.communicate(timeout=20)
         self.assertEqual(publisher.returncode, 1, err)
 
+    def test_an_empty_source_is_an_error(self):
+        publisher = self.start("publish", "--input", "-", "--dtype", "u8", "--shape", "4x4", stdin=subprocess.DEVNULL)
+        _, err = publisher.communicate(timeout=60)
+        self.assertEqual(publisher.returncode, 1, err)
+        self.assertIn(b"held no whole frame", err)
+
+    def test_watch_says_why_a_stream_is_refused(self):
+        publisher = self.start("publish", "--rate", "50")
+        publisher.stdout.readline()
+        elsewhere = pathlib.Path(self.folder.name, "elsewhere")
+        elsewhere.mkdir()
+        result = subprocess.run([TP, "watch", "--timeout", "5", *self.places[:2], "--base-dir", str(elsewhere), "--json"],
+                                capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 1, result.stdout)
+        self.assertIn("outside every allowed base directory", result.stderr)
+
+    def test_numbers_that_are_none_are_refused(self):
+        for arguments in (["publish", "--rate", "nan"], ["watch", "--timeout", "nan"], ["watch", "--slow-ms", "1e300"]):
+            result = subprocess.run([TP, *arguments, *self.places], capture_output=True, text=True, timeout=60)
+            self.assertEqual(result.returncode, 2, arguments)
+
     def test_sigterm_ends_watch_with_a_summary(self):
         watcher = self.start("watch")
         watcher.stdout.readline()
