@@ -162,16 +162,19 @@ void check_changed(shm::MappedStream& stream, fuzz::Input& input) {
     region.base()[offset] = static_cast<std::byte>(input.take<std::uint8_t>());
   }
   bool same = true;
+  bool pid_changed = false;
   std::uint64_t activity = UINT64_MAX;
   for (std::size_t number = 0; number <= stream.pools.size(); ++number) {
     const std::byte* base = number == 0 ? stream.header.base() : stream.pools[number - 1].base();
     same = same && at<std::uint64_t>(base, 0) == 0x544F504C53484D31U &&
            at<std::uint32_t>(base, 8) == 1 && at<std::uint64_t>(base, 12) == epoch;
     activity = std::min(activity, at<std::uint64_t>(base, 56));
+    const std::uint64_t pid = number == 0 ? stream.pid : stream.pool_pids[number - 1];
+    pid_changed = pid_changed || at<std::uint64_t>(base, 40) != pid;
   }
   TP_ASSERT(stream.recheck(epoch).has_value() == same);
   TP_ASSERT(stream.activity_ns() == activity);
-  TP_ASSERT(stream.pid_changed() == (at<std::uint64_t>(stream.header.base(), 40) != stream.pid));
+  TP_ASSERT(stream.pid_changed() == pid_changed);
 }
 
 }  // namespace
