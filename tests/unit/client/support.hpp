@@ -20,7 +20,7 @@ namespace tensorpool::client_test {
 using namespace std::chrono_literals;
 
 inline constexpr std::uint32_t stream = 10'000;
-inline constexpr auto patience = 20s;  // of every wait: a failure, never a pace
+inline constexpr auto patience = 60s;  // of every wait: a failure, never a pace
 
 class TempDir {
  public:
