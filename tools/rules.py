@@ -104,6 +104,9 @@ def collect_proofs(root, rules, problems):
                 continue
             ids = re.findall(ID, listed.group(1))
             name, below = test_below(lines, index)
+            if not name and path.suffix != ".sh":  # a script is one test as a whole
+                problems.append(f"{where}: stands above no test, so it proves nothing")
+                continue
             per_test[below] += len(ids)
             if per_test[below] > MOST_RULES_PER_TEST:
                 problems.append(f"{where}: more than {MOST_RULES_PER_TEST} rules for one test prove nothing")

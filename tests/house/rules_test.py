@@ -56,6 +56,12 @@ class Rules(CheckoutTest):
         found, _, _ = rules.run(self.root)
         self.assertEqual(["tests/unit/shm/a_test.cpp:1 Layout.IsLittleEndian"], found["SHM-1"].proofs)
 
+    def test_a_line_above_no_test_proves_nothing(self):
+        self.write("tests/unit/shm/a_test.cpp", f"// {PROVES}SHM-1\nint helper();\n")
+        problems = self.problems()
+        self.assertTrue(any("stands above no test" in p for p in problems), problems)
+        self.assertTrue(any("SHM-1 MUST is neither" in p for p in problems), problems)
+
     def test_a_fuzz_target_is_a_test(self):
         self.write("tests/fuzz/a_fuzz.cpp", f'// {PROVES}SHM-1\nextern "C" int LLVMFuzzerTestOneInput(const int* data) {{}}\n')
         found, _, _ = rules.run(self.root)
