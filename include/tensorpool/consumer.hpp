@@ -127,7 +127,8 @@ class TENSORPOOL_EXPORT Consumer {
  public:
   using Handler = FunctionRef<void(const Frame&)>;
   using CopyHandler = FunctionRef<void(const CopiedFrame&)>;
-  // Gives a buffer of at least the asked size, or a smaller one to skip the frame.
+  // Gives a buffer of at least the asked size, or a smaller one to skip the frame. What it is shown is
+  // validated but not proved yet: good for choosing a buffer (the size is within the pool's stride).
   using BufferSupplier = FunctionRef<std::span<std::byte>(const FrameInfo&)>;
 
   Consumer(Consumer&& other) noexcept : port_(std::exchange(other.port_, nullptr)) {}
