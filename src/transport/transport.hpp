@@ -147,8 +147,9 @@ class Connection {
                                                             base::Nanos deadline_ns) = 0;
   // Invoked mode: one duty cycle of the transport's own client; 0 when it has a thread of its own.
   virtual int do_work() = 0;
-  // True once the media driver died or dropped this client: everything made here is dead, and only
-  // destroying it and connecting anew helps.
+  // True once the media driver died or dropped this client: everything made here is dead or, where the
+  // client has a thread of its own, will be in a moment, and only destroying it and connecting anew
+  // helps.
   virtual bool is_closed() const noexcept = 0;
   virtual std::int64_t client_id() const noexcept = 0;
 };
