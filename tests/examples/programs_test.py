@@ -89,6 +89,9 @@ class Programs(unittest.TestCase):
         self.assertEqual([], left)  # a clean end takes its regions along
         self.interrupt(media_driver)
 
+    def test_the_code_of_the_guide_runs(self):
+        self.assertIn("sequence numbers start anew", self.finish(self.start_port("guide", 0)))
+
     def test_a_producer_ends_by_itself(self):
         self.start_media_driver()
         books = self.books(self.finish(self.start_port("producer", 5)))
