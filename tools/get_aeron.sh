@@ -56,7 +56,7 @@ c_flags=''
 case $sanitizer in
   plain) flags='' ;;
   # The sanitizer does not see Aeron's own atomics, which are assembly; the header says more.
-  thread) flags="-fsanitize=thread -g" c_flags="-include $root/tools/aeron_atomics_for_tsan.h" ;;
+  thread) flags="-fsanitize=thread -g" c_flags="-include \"$root/tools/aeron_atomics_for_tsan.h\"" ;;
   address) flags='-fsanitize=address,undefined -fno-omit-frame-pointer -g' ;;
   *) fail "unknown sanitizer '$sanitizer'; say plain, thread or address" ;;
 esac
