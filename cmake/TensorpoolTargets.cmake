@@ -112,7 +112,7 @@ function(tp_fuzz name)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzzers ${name})
-    set_property(GLOBAL APPEND PROPERTY TENSORPOOL_FUZZERS "${name} $<TARGET_FILE:${name}> ${corpus}")
+    set_property(GLOBAL APPEND PROPERTY TENSORPOOL_FUZZERS "${name}\t$<TARGET_FILE:${name}>\t${corpus}")
   else()
     target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/replay_corpus.cpp")
     add_test(NAME ${name} COMMAND ${name} "${corpus}")
@@ -120,7 +120,7 @@ function(tp_fuzz name)
   endif()
 endfunction()
 
-# After all targets: the list that `./run fuzz` reads, one "name program corpus" per line.
+# After all targets: the list that `./run fuzz` reads, one "name program corpus" per line, with tabs between.
 function(tp_write_fuzzers)
   get_property(fuzzers GLOBAL PROPERTY TENSORPOOL_FUZZERS)
   string(REPLACE ";" "\n" lines "${fuzzers}")

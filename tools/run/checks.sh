@@ -111,7 +111,7 @@ run_fuzz() {
   build fuzz
   mkdir -p "$root/build/fuzz/corpora" "$root/build/fuzz/findings"
   local passed=0 failed=0 name binary corpus copy
-  while read -r name binary corpus; do
+  while IFS=$'\t' read -r name binary corpus; do
     [[ -n $name && (-z $only || $only == "$name") ]] || continue
     say "fuzzing $name for $seconds s"
     # New inputs land in a copy: the committed corpus grows only by hand.
