@@ -72,6 +72,9 @@ const char* watch_system_calls(SystemCalls& seen) noexcept {
 
 using tensorpool::integration::calls;
 
+// Seen by the C++ library too, although everything of ours is hidden: clang needs to be told.
+#pragma GCC visibility push(default)
+
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
@@ -129,4 +132,5 @@ TENSORPOOL_COUNTED_LOCK(pthread_mutex_trylock, pthread_mutex_t)
 TENSORPOOL_COUNTED_LOCK(pthread_rwlock_rdlock, pthread_rwlock_t)
 TENSORPOOL_COUNTED_LOCK(pthread_rwlock_wrlock, pthread_rwlock_t)
 
+#pragma GCC visibility pop
 #endif

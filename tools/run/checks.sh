@@ -134,6 +134,7 @@ run_fuzz() {
 }
 
 run_coverage() {
+  [[ $# -eq 0 ]] || fail "coverage takes nothing, not '$*'"
   local profiles=$root/build/coverage/profiles
   say "building preset coverage"
   build coverage
