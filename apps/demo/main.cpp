@@ -327,7 +327,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? cli::exit_ok : cli::exit_usage;
+    return cli::not_run(app, error);
   }
   return app.get_subcommands().empty() ? demo::run(options) : exit_code;
 }

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <charconv>
+#include <system_error>
+
 #include "tp/output.hpp"
 
 namespace tensorpool::cli {
@@ -18,12 +21,47 @@ CLI::Validator between(double least, double most) {
       fmt::format("{} to {}", least, most));
 }
 
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  return CLI::Validator(
+      [least, most](std::string& text) {
+        std::uint64_t value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stopped, error] = std::from_chars(text.data(), end, value);
+        // A leading 0 would mean octal to CLI11.
+        const bool plain = text.size() == 1 || !text.starts_with('0');
+        if (error == std::errc() && stopped == end && plain && value >= least && value <= most)
+          return std::string();
+        return fmt::format("'{}' is no whole number from {} to {}", text, least, most);
+      },
+      fmt::format("{} to {}", least, most));
+}
+
+namespace {
+
+CLI::Validator absolute_path() {
+  return CLI::Validator(
+      [](std::string& text) {
+        if (text.starts_with('/')) return std::string();
+        return fmt::format("'{}' is no absolute path", text);
+      },
+      "absolute path");
+}
+
+}  // namespace
+
+int not_run(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // prints the help
+  print_error(error.what());
+  return exit_usage;
+}
+
 void add_connection_options(CLI::App& app, ConnectionOptions& options) {
   app.add_option("--stream", options.stream, "stream id")
       ->capture_default_str()
-      ->check(CLI::Range(1, INT32_MAX));
+      ->check(whole_number(1, INT32_MAX));
   app.add_option("--aeron-dir", options.aeron_dir,
-                 "directory of the media driver (default: AERON_DIR, then Aeron's own)");
+                 "directory of the media driver (default: AERON_DIR, then Aeron's own)")
+      ->check(absolute_path());
   app.add_option("--media-driver", options.media_driver,
                  "auto: start one inside this process when none is alive; never: wait for one")
       ->capture_default_str()
@@ -32,7 +70,9 @@ void add_connection_options(CLI::App& app, ConnectionOptions& options) {
                  "direct: no tensorpool driver, each producer owns its regions")
       ->capture_default_str()
       ->check(CLI::IsMember({"direct"}));
-  app.add_option("--base-dir", options.base_dir, "where regions live")->capture_default_str();
+  app.add_option("--base-dir", options.base_dir, "where regions live")
+      ->capture_default_str()
+      ->check(absolute_path());
 }
 
 Result<Connection> connect(const ConnectionOptions& options, const std::string& client_name) {
@@ -69,12 +109,11 @@ Result<Connection> connect(const ConnectionOptions& options, const std::string& 
 bool Patience::over() {
   constexpr int round_ms = 5;
   constexpr int told_after = 200;
-  constexpr int most_rounds = 6000;
   if (rounds_ > 0) ::poll(nullptr, 0, round_ms);
   ++rounds_;
   if (rounds_ == told_after && client_.state() == ClientState::connecting)
     print_error(fmt::format("waiting for a media driver in {}", client_.aeron_dir()));
-  return stop_requested() || rounds_ > most_rounds;
+  return stop_requested() || std::chrono::steady_clock::now() >= end_;
 }
 
 int refused(const Error& error) {

@@ -33,22 +33,32 @@ Result<Connection> connect(const ConnectionOptions& options, const std::string& 
 // Made anew for every request.
 class Patience {
  public:
-  explicit Patience(const Client& client) noexcept : client_(client) {}
+  static constexpr std::chrono::seconds usual{30};
+  Patience(const Client& client, std::chrono::nanoseconds limit) noexcept
+      : client_(client), end_(std::chrono::steady_clock::now() + limit) {}
   bool over();
 
  private:
   const Client& client_;
+  std::chrono::steady_clock::time_point end_;
   int rounds_ = 0;
 };
 
 // For options that are numbers: unlike CLI11's own ranges it does not let "nan" pass.
 CLI::Validator between(double least, double most);
+// For counts and ids, in decimal digits: CLI11 takes "" for 0 and a number that is too large for some
+// other one.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
 
-// What a request comes to. Says on standard error when it waits for a media driver; a signal ends the
-// wait with the error `closed`.
+// The exit code of a command line that was not run: help, or what is wrong with it, which is printed.
+int not_run(const CLI::App& app, const CLI::ParseError& error);
+
+// What a request comes to within `limit`. Says on standard error when it waits for a media driver; a
+// signal ends the wait with the error `closed`, the limit with no_media_driver or timeout.
 template <class T>
-Result<T> finish(Pending<T> pending, const Client& client) {
-  Patience patience(client);
+Result<T> finish(Pending<T> pending, const Client& client,
+                 std::chrono::nanoseconds limit = Patience::usual) {
+  Patience patience(client, limit);
   while (!patience.over()) {
     if (auto outcome = pending.poll()) return std::move(*outcome);
   }

@@ -1,6 +1,7 @@
 // tp, the command line: one file per subcommand beside this one.
 #include <CLI/CLI.hpp>
 
+#include "tp/connection.hpp"
 #include "tp/decode.hpp"
 #include "tp/inspect.hpp"
 #include "tp/output.hpp"
@@ -26,10 +27,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
+    const int code = not_run(app, error);
     if (code != 0 && app.get_subcommands().empty())
       print_error("the subcommands are publish, watch, inspect and decode; tp --help shows more");
-    return code == 0 ? exit_ok : exit_usage;
+    return code;
   }
   if (app.get_subcommands().empty()) {
     print_error("a subcommand is required; tp --help lists them");

@@ -49,8 +49,16 @@ void print_live(std::string_view text) {
 }
 
 void print_error(std::string_view text) {
+  constexpr std::size_t head = 600;
+  constexpr std::size_t tail = 200;
   std::fflush(stdout);
-  std::fprintf(stderr, "tp: %.*s\n", static_cast<int>(text.size()), text.data());
+  if (text.size() <= head + tail) {
+    std::fprintf(stderr, "tp: %.*s\n", static_cast<int>(text.size()), text.data());
+    return;
+  }
+  const std::string_view end = text.substr(text.size() - tail);
+  std::fprintf(stderr, "tp: %.*s … (%zu bytes left out) … %.*s\n", static_cast<int>(head),
+               text.data(), text.size() - head - tail, static_cast<int>(end.size()), end.data());
 }
 
 int failed(const Error& error) {

@@ -33,7 +33,7 @@ void print_json(const Json& object);
 void print_line(std::string_view text);
 // A line that the next one replaces, on a terminal.
 void print_live(std::string_view text);
-// On standard error: "tp: text".
+// On standard error: "tp: text". Of a text that quotes far too much only both ends are shown.
 void print_error(std::string_view text);
 int failed(const Error& error);
 

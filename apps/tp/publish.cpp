@@ -124,8 +124,10 @@ Result<Step> publish_one(Run& run) {
   if (!*filled) return Step::end;
   const auto committed = slot->commit();
   if (!committed) {
-    return committed.error().code() == Code::lease_ended ? Result<Step>(Step::again)
-                                                         : fail(committed.error());
+    // The mapping, or the media driver, went between claim and commit.
+    const Code code = committed.error().code();
+    if (code == Code::lease_ended || code == Code::reattaching) return Step::again;
+    return fail(committed.error());
   }
   ++run.sent;
   return Step::sent;
@@ -289,14 +291,17 @@ CLI::App* register_publish(CLI::App& root, int& exit_code) {
   app->add_option("--rate", options->rate_hz, "frames per second; 0: as fast as possible")
       ->capture_default_str()
       ->check(between(0, 1e7));
-  app->add_option("--count", options->count, "end after this many frames; 0: no limit");
+  app->add_option("--count", options->count, "end after this many frames; 0: no limit")
+      ->check(whole_number(0, UINT64_MAX));
   app->add_flag("--loop", options->loop, "start again at the end of the source");
   app->add_option("--slots", options->slots,
-                  "slots of the ring, a power of two (default: what 256 MiB hold, 16 to 1024)");
+                  "slots of the ring, a power of two (default: what 256 MiB hold, 16 to 1024)")
+      ->check(whole_number(1, UINT32_MAX));
   app->add_option("--pools", options->pools,
                   "strides of the payload pools in bytes, multiples of 64 (default: the largest "
                   "frame)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->check(whole_number(1, UINT32_MAX));
   app->add_option("--namespace", options->namespace_name, "part of the regions' path")
       ->capture_default_str();
   app->add_option("--dtype", options->dtype, "element type of raw frames, for example u16");

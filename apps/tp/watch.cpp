@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -54,8 +55,9 @@ bool present(std::uint64_t timestamp_ns) { return timestamp_ns != 0 && timestamp
 
 class Watcher {
  public:
-  Watcher(Consumer& consumer, sources::Source* expected, const WatchOptions& options)
-      : consumer_(consumer), expected_(expected), options_(options) {}
+  Watcher(Consumer& consumer, const Client& client, sources::Source* expected,
+          const WatchOptions& options)
+      : consumer_(consumer), client_(client), expected_(expected), options_(options) {}
 
   int run();
 
@@ -71,6 +73,7 @@ class Watcher {
   }
 
   Consumer& consumer_;
+  const Client& client_;
   sources::Source* expected_;
   const WatchOptions& options_;
   Latencies all_;
@@ -249,7 +252,10 @@ int Watcher::run() {
     }
     if (options_.timeout_s > 0 &&
         static_cast<double>(now - last_frame) > options_.timeout_s * 1e9) {
-      print_error(fmt::format("no frame for {} s", options_.timeout_s));
+      print_error(client_.state() == ClientState::connecting
+                      ? fmt::format("no frame for {} s: no media driver serves {}",
+                                    options_.timeout_s, client_.aeron_dir())
+                      : fmt::format("no frame for {} s", options_.timeout_s));
       silent = consumer_.statistics().delivered == 0;
       break;
     }
@@ -259,6 +265,12 @@ int Watcher::run() {
   print(summary);
   const bool complete = options_.count == 0 ? !silent : enough();
   return complete && mismatched_ == 0 && summary["balanced"].get<bool>() ? exit_ok : exit_failed;
+}
+
+// --timeout counts for the media driver, too.
+std::chrono::nanoseconds waiting_limit(double timeout_s) {
+  if (timeout_s <= 0) return Patience::usual;
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(timeout_s * 1e9));
 }
 
 int watch(const WatchOptions& options) {
@@ -287,9 +299,10 @@ int watch(const WatchOptions& options) {
   if (!connection) return refused(connection.error());
   ConsumerOptions wanted;
   wanted.stream = options.connection.stream;
-  auto consumer = finish(connection->client->consumer(wanted), *connection->client);
+  auto consumer = finish(connection->client->consumer(wanted), *connection->client,
+                         waiting_limit(options.timeout_s));
   if (!consumer) return refused(consumer.error());
-  Watcher watcher(*consumer, expected.get(), options);
+  Watcher watcher(*consumer, *connection->client, expected.get(), options);
   return watcher.run();
 }
 
@@ -299,8 +312,10 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
   auto options = std::make_shared<WatchOptions>();
   CLI::App* app = root.add_subcommand("watch", "Watch a stream: rates, latency, losses, contents");
   add_connection_options(*app, options->connection);
-  app->add_option("--count", options->count, "end after this many delivered frames");
-  app->add_option("--timeout", options->timeout_s, "end when no frame comes for so many seconds")
+  app->add_option("--count", options->count, "end after this many delivered frames")
+      ->check(whole_number(0, UINT64_MAX));
+  app->add_option("--timeout", options->timeout_s,
+                  "end when no frame, or no media driver, comes for so many seconds")
       ->check(between(0, 1e9));
   app->add_option("--expect", options->expect,
                   "compare every delivered frame byte by byte with frame (seq mod n) of this "
@@ -314,7 +329,7 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
       ->check(between(0, 1e9));
   app->add_option("--slow-every", options->slow_every, "with --slow-ms: hold each N-th frame only")
       ->capture_default_str()
-      ->check(CLI::Range(1U, 1'000'000U));
+      ->check(whole_number(1, 1'000'000));
   app->add_flag("--latest", options->latest, "always take the newest frame; skip older ones");
   app->add_flag("--json", options->json, "one JSON object a line");
   app->footer(fmt::format(

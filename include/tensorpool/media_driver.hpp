@@ -18,9 +18,10 @@ struct MediaDriverOptions {
 // of this process. Destroying it ends it and removes its directory; clients lose their connection.
 class TENSORPOOL_EXPORT MediaDriver {
  public:
-  // Errors: rejected when a live media driver already owns the directory or is being started there;
-  // invalid_argument for a relative or over-long directory and for one that holds anything else
-  // than a media driver's files; system_error; transport_error. What a dead media driver left
+  // Errors: rejected when a live media driver already owns the directory or is being started there,
+  // naming its process; invalid_argument for a relative or over-long directory and for one that holds
+  // anything else than files of a media driver of this version, which this user may write;
+  // system_error; transport_error. What a dead media driver left
   // behind is replaced.
   static Result<MediaDriver> launch(const MediaDriverOptions& options = {});
   // True when a live media driver serves the directory (empty: as in MediaDriverOptions).

@@ -60,37 +60,51 @@ int Conductor::do_work() {
   return work;
 }
 
+// Whether the media driver that is connected to still lives.
+int Conductor::check_connection() {
+  if (context_.generation->connection->is_closed()) {
+    lose_connection("the media driver died or dropped this client");
+    return 1;
+  }
+  const transport::MediaDriverState state =
+      context_.world.transport.probe(connect_options(options_));
+  if (state.start_ns != 0 && state.start_ns != context_.generation->media_driver_start_ns) {
+    lose_connection("the media driver was replaced");
+    return 1;
+  }
+  return 0;
+}
+
+// What keeps this client from connecting, told once per reason.
+void Conductor::complain(const std::string& text) {
+  if (text != last_connect_error_) context_.notify(NoticeKind::error, 0, 0, text);
+  last_connect_error_ = text;
+}
+
 // Finds a media driver, notices its death, and starts anew beside what the old life left lent.
 int Conductor::connect() {
   const base::Nanos now = context_.now().monotonic;
-  if (now < next_probe_ns_) return 0;
+  if (now < next_probe_ns_ && !opening_) return 0;
   next_probe_ns_ = now + probe_interval_ns;
+  if (context_.generation != nullptr) return check_connection();
   const transport::ConnectOptions options = connect_options(options_);
-  if (context_.generation != nullptr) {
-    if (context_.generation->connection->is_closed()) {
-      lose_connection("the media driver died or dropped this client");
-      return 1;
-    }
+  if (!opening_) {
     const transport::MediaDriverState state = context_.world.transport.probe(options);
-    if (state.start_ns != 0 && state.start_ns != context_.generation->media_driver_start_ns) {
-      lose_connection("the media driver was replaced");
-      return 1;
-    }
-    return 0;
+    if (state.unusable) complain(state.why);
+    if (!state.alive) return 0;
+    opening_start_ns_ = state.start_ns;
   }
-  const transport::MediaDriverState state = context_.world.transport.probe(options);
-  if (!state.alive) return 0;
   auto connection = context_.world.transport.connect(options);
+  opening_ = !connection && connection.error().code() == Code::connecting;
+  if (opening_) return 0;
   if (!connection) {
-    const std::string text = connection.error().message();
-    if (text != last_connect_error_) context_.notify(NoticeKind::error, 0, 0, text);
-    last_connect_error_ = text;
+    complain(connection.error().message());
     return 0;
   }
   last_connect_error_.clear();
   auto generation = std::make_shared<Generation>();
   generation->connection = std::move(*connection);
-  generation->media_driver_start_ns = state.start_ns;
+  generation->media_driver_start_ns = opening_start_ns_;
   context_.generation = std::move(generation);
   connected_.store(true, std::memory_order_release);
   context_.notify(NoticeKind::connected, 0, 0, context_.world.transport.directory(options));

@@ -45,6 +45,8 @@ class Conductor {
 
  private:
   int connect();
+  int check_connection();
+  void complain(const std::string& text);
   void lose_connection(std::string_view why);
   int run_commands();
   void start(std::shared_ptr<Request> request);
@@ -63,6 +65,8 @@ class Conductor {
   // When each image that carries announces became available; a session not in here has joined now.
   std::map<std::int32_t, base::Nanos> joined_;
   base::Nanos next_probe_ns_ = 0;
+  bool opening_ = false;               // the transport is making a connection: ask it every cycle
+  std::int64_t opening_start_ns_ = 0;  // the life of the media driver that it is made to
   std::atomic<bool> connected_{false};
   std::atomic<std::int64_t> longest_cycle_ns_{0};
   Lender no_port_;  // a cell without a port, for the client's own counters

@@ -102,6 +102,10 @@ Consumer make_port(PendingCore& pending, std::shared_ptr<agents::Cell> cell,
   return ConsumerHandle::make(new client::ConsumerObject(options, std::move(cell), pending.client));
 }
 
+std::string in_brackets(const std::string& text) {
+  return text.empty() ? text : fmt::format(" ({})", text);
+}
+
 }  // namespace
 }  // namespace detail
 
@@ -137,10 +141,12 @@ Result<T> Pending<T>::wait(std::chrono::nanoseconds timeout) {
     idle.idle(core->client->do_work());
   }
   if (core->client->state() == ClientState::connecting) {
-    return fail(Code::no_media_driver, "Pending::wait",
-                fmt::format("no media driver serves {}; start one there, or name its directory in "
-                            "aeron_dir or AERON_DIR",
-                            core->client->aeron_dir()));
+    return fail(
+        Code::no_media_driver, "Pending::wait",
+        fmt::format("no media driver serves {}{}; start one there, or name its directory in "
+                    "aeron_dir or AERON_DIR",
+                    core->client->aeron_dir(),
+                    detail::in_brackets(core->client->media_driver_trouble())));
   }
   return fail(Code::timeout, "Pending::wait",
               fmt::format("not complete after {} ms; it goes on, wait again",

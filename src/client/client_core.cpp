@@ -173,4 +173,11 @@ std::string ClientCore::aeron_dir() const {
   return world_.transport->directory(connect);
 }
 
+std::string ClientCore::media_driver_trouble() const {
+  transport::ConnectOptions connect;
+  connect.directory = options_.aeron_dir;
+  connect.driver_timeout_ns = options_.media_driver_timeout_ns;
+  return world_.transport->probe(connect).why;
+}
+
 }  // namespace tensorpool::client

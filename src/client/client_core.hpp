@@ -51,6 +51,8 @@ class ClientCore final : public std::enable_shared_from_this<ClientCore> {
   const ClientOptions& options() const noexcept { return options_; }
   ClientState state() const noexcept;
   std::string aeron_dir() const;
+  // Why no media driver can be connected to; empty when one can.
+  std::string media_driver_trouble() const;
   std::chrono::nanoseconds longest_cycle() const noexcept {
     return std::chrono::nanoseconds{conductor_->longest_cycle_ns()};
   }

@@ -168,6 +168,8 @@ struct MediaDriverState {
   std::int64_t pid = 0;
   std::int64_t start_ns = 0;  // identity of one life of the media driver
   std::int64_t heartbeat_age_ns = 0;
+  std::string why;        // why it is not alive, for messages; empty when it is
+  bool unusable = false;  // what lies there will not come alive by waiting: somebody has to act
 };
 
 // How connections are made; the client owns one.
@@ -178,7 +180,9 @@ class Transport {
   virtual MediaDriverState probe(const ConnectOptions& options) = 0;
   // The directory that `options` lead to, for messages.
   virtual std::string directory(const ConnectOptions& options) const = 0;
-  // Connects when the media driver is alive; otherwise no_media_driver, without waiting.
+  // Connects when the media driver is alive; never waits. Errors: `connecting` while the connection
+  // is being made (call again, with the same options, for the outcome); no_media_driver, which says
+  // why; system_error and transport_error.
   virtual Result<std::unique_ptr<Connection>> connect(const ConnectOptions& options) = 0;
 };
 

@@ -62,6 +62,13 @@ void Peer::kill() {
   ::waitpid(std::exchange(pid_, -1), nullptr, 0);
 }
 
+void Peer::pause() {
+  ::kill(pid_, SIGSTOP);
+  ::waitpid(pid_, nullptr, WUNTRACED);
+}
+
+void Peer::resume() { ::kill(pid_, SIGCONT); }
+
 Peer::Books Peer::ask(const std::string& command) {
   const std::string line = command + "\n";
   if (::write(in_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) return {};

@@ -15,7 +15,8 @@ class Peer {
  public:
   using Books = std::map<std::string, std::uint64_t>;
 
-  // Returns when it is ready: a producer can publish, a consumer exists. Throws when it is not.
+  // Returns when it is ready: a producer can publish, a consumer exists, a media driver serves. Throws
+  // when it is not.
   Peer(const char* role, const Folder& folder, std::uint32_t stream, std::uint32_t slots);
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -26,7 +27,10 @@ class Peer {
   Books stats() { return ask("stats"); }
   // A clean end: the last books. Throws when it was none.
   Books close();
-  void kill();  // -9
+  void kill();    // -9
+  void pause();   // SIGSTOP; returns once it stands still
+  void resume();  // SIGCONT
+  pid_t pid() const noexcept { return pid_; }
 
  private:
   Books read_line();

@@ -13,6 +13,7 @@
 #include "shm/layout.hpp"
 #include "shm/uri.hpp"
 #include "transport/aeron/aeron_transport.hpp"
+#include "unit/transport/connect_now.hpp"
 #include "wire/codec.hpp"
 
 namespace tensorpool::integration {
@@ -59,7 +60,7 @@ class Ear {
   explicit Ear(const Folder& folder) : transport_(transport::aeron::make_transport()) {
     transport::ConnectOptions options;
     options.directory = folder.aeron();
-    connection_ = transport_->connect(options).value();
+    connection_ = transport::connect_now(*transport_, options).value();
     const auto deadline = std::chrono::steady_clock::now() + patience;
     auto add = connection_
                    ->add_subscription("aeron:ipc?term-length=64k", 1001,

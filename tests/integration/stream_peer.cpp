@@ -3,14 +3,17 @@
 //   produce: publish N | run | pause | stats | close
 //   consume: stats | close             (reads all the time)
 //   stall:   as consume, but holds every second frame in its handler until it is overwritten
+//   drive:   a media driver; stats | close
 #include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -65,20 +68,42 @@ class Commands {
   std::string buffer_;
 };
 
-Client connect_peer(const Arguments& arguments) {
+// What the client told of its media driver. Written by the conductor.
+struct Heard {
+  std::atomic<std::uint64_t> connected{0};
+  std::atomic<std::uint64_t> lost{0};
+  std::atomic<std::uint64_t> errors{0};
+};
+
+Client connect_peer(const Arguments& arguments, Heard& told) {
   ClientOptions options = client_options(arguments.aeron_dir, arguments.base_dir);
+  options.on_notice = [&told](const Notice& notice) {
+    if (notice.kind == NoticeKind::connected) ++told.connected;
+    if (notice.kind == NoticeKind::connection_lost) ++told.lost;
+    if (notice.kind == NoticeKind::error) ++told.errors;
+  };
   return connect(std::move(options));
 }
 
-// Returns false when the producer said anything that it never should.
+std::string books_of(const Client& client, const Heard& told) {
+  return pair("connected", client.state() == ClientState::connected) +
+         pair("told_connected", told.connected) + pair("told_lost", told.lost) +
+         pair("told_errors", told.errors);
+}
+
+bool rests(const Error& error) { return error.code() == Code::reattaching; }
+
+// Returns false when the producer said anything that it never should. While no media driver lives
+// nothing can be claimed, and what was claimed before is refused.
 bool publish_one(Producer& producer) {
   const std::uint64_t expected = producer.statistics().next_seq;
   auto slot = producer.claim(spec_of(expected));
-  if (!slot) return false;
+  if (!slot) return rests(slot.error());
   if (slot->seq() != expected || slot->pool_id() != kind_of(expected).pool_id) return false;
   fill(slot->bytes(), expected);
   const auto committed = slot->commit();
-  return committed && committed->seq == expected;
+  if (!committed) return rests(committed.error());
+  return committed->seq == expected;
 }
 
 std::string books_of(Producer& producer, std::uint64_t errors) {
@@ -86,12 +111,14 @@ std::string books_of(Producer& producer, std::uint64_t errors) {
   const ProducerStatistics s = producer.statistics();
   return pair("claimed", s.claimed) + pair("published", s.published) +
          pair("not_announced", s.not_announced) + pair("open", s.open) +
-         pair("next_seq", s.next_seq) + pair("epoch", s.epoch) + pair("errors", errors) +
+         pair("next_seq", s.next_seq) + pair("epoch", s.epoch) + pair("sessions", s.sessions) +
+         pair("resting", producer.state() == PortState::reattaching) + pair("errors", errors) +
          pair("balanced", s.balanced());
 }
 
 int produce(const Arguments& arguments) {
-  Client client = connect_peer(arguments);
+  Heard told;
+  Client client = connect_peer(arguments, told);
   ProducerOptions options =
       producer_options(arguments.base_dir, arguments.stream, arguments.slots, frame_strides);
   Producer producer = make_producer(client, options);
@@ -107,7 +134,7 @@ int produce(const Arguments& arguments) {
     }
     if (command == "run" || command == "pause") running = command == "run";
     if (command == "close") break;
-    if (!command.empty()) answer(books_of(producer, errors));
+    if (!command.empty()) answer(books_of(producer, errors) + books_of(client, told));
     if (running) errors += publish_one(producer) ? 0U : 1U;
   }
   const std::string last = books_of(producer, errors);
@@ -133,7 +160,8 @@ class Reader {
            pair("seen", s.seen) + pair("sessions", s.sessions) + pair("epoch", s.epoch) +
            pair("last_seq", s.last_seq) + pair("duplicates", s.duplicates) +
            pair("balanced", s.balanced()) + pair("wrong", wrong_) +
-           pair("active", consumer_.state() == PortState::active);
+           pair("active", consumer_.state() == PortState::active) +
+           pair("resting", consumer_.state() == PortState::reattaching);
   }
 
  private:
@@ -156,7 +184,8 @@ class Reader {
 };
 
 int consume(const Arguments& arguments, bool stalls) {
-  Client client = connect_peer(arguments);
+  Heard told;
+  Client client = connect_peer(arguments, told);
   Consumer consumer = make_consumer(client, consumer_options(arguments.stream));
   Reader reader(consumer, stalls);
   answer(reader.books());
@@ -164,13 +193,26 @@ int consume(const Arguments& arguments, bool stalls) {
   std::string command;
   while (commands.next(command, reader.idle() ? idle_pause_ns : 0)) {
     if (command == "close") break;
-    if (!command.empty()) answer(reader.books());
+    if (!command.empty()) answer(reader.books() + books_of(client, told));
     reader.read();
   }
   const std::string last = reader.books();
   consumer.close();
   if (!client.close()) return 1;
   answer(last);
+  return 0;
+}
+
+int drive(const Arguments& arguments) {
+  {
+    auto driver = MediaDriver::launch({.aeron_dir = arguments.aeron_dir});
+    if (!driver) throw std::runtime_error(driver.error().message());
+    answer("serves=1");
+    Commands commands;
+    for (std::string command; commands.next(command, 100'000'000) && command != "close";)
+      if (!command.empty()) answer("serves=1");
+  }
+  answer("serves=0");
   return 0;
 }
 
@@ -186,6 +228,7 @@ int main(int argc, char** argv) {
                             static_cast<std::uint32_t>(std::stoul(argv[5]))};
   try {
     if (arguments.role == "produce") return produce(arguments);
+    if (arguments.role == "drive") return drive(arguments);
     return consume(arguments, arguments.role == "stall");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "stream_peer: %s\n", error.what());

@@ -2,13 +2,13 @@
 
 #include <aeronc.h>
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <array>
-#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
+#include "transport/aeron/attempt.hpp"
+#include "transport/aeron/cnc.hpp"
 #include "transport/aeron/connection.hpp"
 #include "transport/aeron/user_name.hpp"
 
@@ -17,17 +17,6 @@ namespace {
 
 // Aeron's paths have at most 384 bytes, the names of log buffers included.
 constexpr std::size_t longest_directory = 300;
-
-struct CncDeleter {
-  void operator()(aeron_cnc_t* cnc) const noexcept { aeron_cnc_close(cnc); }
-};
-using Cnc = std::unique_ptr<aeron_cnc_t, CncDeleter>;
-
-Cnc open_cnc(const std::string& directory) noexcept {
-  aeron_cnc_t* cnc = nullptr;
-  if (aeron_cnc_init(&cnc, directory.c_str(), 0) != 0) return nullptr;
-  return Cnc(cnc);
-}
 
 struct Listing {
   aeron_counters_reader_t* reader;
@@ -53,18 +42,11 @@ void append_counter(std::int64_t value, std::int32_t id, std::int32_t type_id,
 class AeronTransport final : public transport::Transport {
  public:
   MediaDriverState probe(const ConnectOptions& options) override {
-    MediaDriverState state;
     const auto directory = usable_directory("probe", options.directory);
-    if (!directory) return state;
-    const Cnc cnc = open_cnc(*directory);
-    aeron_cnc_constants_t constants{};
-    if (cnc == nullptr || aeron_cnc_constants(cnc.get(), &constants) != 0) return state;
-    state.pid = constants.pid;
-    state.start_ns = constants.start_timestamp * 1'000'000;
-    state.heartbeat_age_ns =
-        (aeron_epoch_clock() - aeron_cnc_to_driver_heartbeat(cnc.get())) * 1'000'000;
-    const bool process = ::kill(static_cast<pid_t>(state.pid), 0) == 0 || errno == EPERM;
-    state.alive = process && state.heartbeat_age_ns <= options.driver_timeout_ns;
+    if (directory) return look_at_media_driver(*directory, options.driver_timeout_ns);
+    MediaDriverState state;
+    state.unusable = true;
+    state.why = directory.error().message();
     return state;
   }
 
@@ -73,16 +55,30 @@ class AeronTransport final : public transport::Transport {
   }
 
   Result<std::unique_ptr<transport::Connection>> connect(const ConnectOptions& options) override {
-    auto directory = usable_directory("connect", options.directory);
-    if (!directory) return fail(std::move(directory.error()));
-    if (!probe(options).alive) {
-      return fail(Code::no_media_driver, "connect",
-                  fmt::format("no media driver serves {}; start one there, or name its directory "
-                              "(option or AERON_DIR)",
-                              *directory));
+    if (attempt_ == nullptr) {
+      auto directory = usable_directory("connect", options.directory);
+      if (!directory) return fail(std::move(directory.error()));
+      const MediaDriverState state = look_at_media_driver(*directory, options.driver_timeout_ns);
+      if (!state.alive) {
+        return fail(Code::no_media_driver, "connect",
+                    fmt::format("no media driver serves {} ({}); start one there, or name its "
+                                "directory (option or AERON_DIR)",
+                                *directory, state.why));
+      }
+      auto started = Attempt::start([options, directory = std::move(*directory)] {
+        return Connection::open(options, directory);
+      });
+      if (!started) return fail(std::move(started.error()));
+      attempt_ = std::move(*started);
     }
-    return Connection::open(options, *directory);
+    auto outcome = attempt_->poll();
+    if (!outcome) return fail(Error::hot(Code::connecting, "connect"));
+    attempt_.reset();
+    return std::move(*outcome);
   }
+
+ private:
+  std::unique_ptr<Attempt> attempt_;
 };
 
 }  // namespace

@@ -9,7 +9,8 @@
 
 namespace tensorpool::transport::aeron {
 
-// Makes connections to media drivers. Stateless; any thread.
+// Makes connections to media drivers. connect() belongs to one thread, and so does destroying it, which
+// does not wait for a connect that is under way; probe() and directory() are any thread's.
 std::unique_ptr<transport::Transport> make_transport();
 
 // The directory that an option leads to: itself, else AERON_DIR, else Aeron's default.

@@ -9,13 +9,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "transport/aeron/aeron_transport.hpp"
+#include "transport/aeron/cnc.hpp"
 #include "transport/aeron/user_name.hpp"
 
 namespace tensorpool::transport::aeron {
@@ -33,8 +36,8 @@ Error driver_error(std::string_view what) {
 }
 
 // Only one process may go from "no live media driver" to "started" at a time: the check and the
-// start are two steps. The lock file lies beside the directory, is removed by its holder and
-// dies with it. An flock and not an F_SETLK lock, because two launches may race inside one process
+// start are two steps. The lock file lies beside the directory, names its holder, is removed by it
+// and dies with it. An flock and not an F_SETLK lock, because two launches may race inside one process
 // too; it is held for the milliseconds of a launch only, so that no forked child inherits it.
 class StartLock {
  public:
@@ -64,7 +67,18 @@ class StartLock {
       return Outcome::busy;
     }
     held_ = true;
+    const std::string holder = std::to_string(::getpid());
+    // For messages of others only.
+    if (::ftruncate(fd_, 0) == 0) (void)!::pwrite(fd_, holder.data(), holder.size(), 0);
     return Outcome::held;
+  }
+  // With `busy`: who is starting one, as far as it can be told.
+  std::string holder() const {
+    std::array<char, 16> text{};
+    const ssize_t size = ::pread(fd_, text.data(), text.size(), 0);
+    const std::string_view digits(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    const bool number = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos;
+    return number ? fmt::format("process {}", digits) : std::string("another process");
   }
 
  private:
@@ -96,12 +110,24 @@ Place look_at(const std::string& directory) {
   return error ? Place::foreign : Place::free;
 }
 
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+FileIdentity identity_of(const std::string& path) noexcept {
+  struct stat file{};
+  if (::stat(path.c_str(), &file) != 0) return {};
+  return {file.st_dev, file.st_ino};
+}
+
 }  // namespace
 
 struct EmbeddedMediaDriver::Impl {
   aeron_driver_context_t* context = nullptr;
   aeron_driver_t* driver = nullptr;
   std::string directory;
+  FileIdentity cnc;  // of the files that are ours to delete
   bool invoked = false;
 
   Impl() = default;
@@ -109,6 +135,9 @@ struct EmbeddedMediaDriver::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     if (driver != nullptr) (void)aeron_driver_close(driver);
+    // Somebody may have deleted the directory under us, and another media driver may live there now.
+    if (driver != nullptr && identity_of(directory + "/cnc.dat") != cnc)
+      (void)aeron_driver_context_set_dir_delete_on_shutdown(context, false);
     if (context != nullptr) (void)aeron_driver_context_close(context);
   }
 
@@ -162,15 +191,20 @@ Result<std::unique_ptr<EmbeddedMediaDriver>> EmbeddedMediaDriver::launch(
     return fail(
         Error::system(launch_call, errno, fmt::format("lock file {}.starting", impl->directory)));
   }
-  ConnectOptions probe;
-  probe.directory = impl->directory;
-  probe.driver_timeout_ns = paused_ns;
-  if (taken == StartLock::Outcome::busy || make_transport()->probe(probe).alive) {
+  if (taken == StartLock::Outcome::busy) {
     return fail(Code::rejected, launch_call,
-                fmt::format("a media driver is already running or being started in {}; use it, or "
-                            "name another directory",
-                            impl->directory));
+                fmt::format("{} is starting a media driver in {}; use that one, or name another "
+                            "directory",
+                            lock.holder(), impl->directory));
   }
+  const MediaDriverState found = look_at_media_driver(impl->directory, paused_ns);
+  if (found.alive) {
+    return fail(Code::rejected, launch_call,
+                fmt::format("a media driver (process {}) is already running in {}; use it, or name "
+                            "another directory",
+                            found.pid, impl->directory));
+  }
+  if (found.unusable) return fail(Code::invalid_argument, launch_call, found.why);
   const Place place = look_at(impl->directory);
   if (place == Place::foreign) {
     return fail(Code::invalid_argument, launch_call,
@@ -184,6 +218,7 @@ Result<std::unique_ptr<EmbeddedMediaDriver>> EmbeddedMediaDriver::launch(
   if (aeron_driver_init(&impl->driver, impl->context) != 0) {
     return fail(driver_error(impl->directory));
   }
+  impl->cnc = identity_of(impl->directory + "/cnc.dat");
   // Only now: after a failed init this would delete a directory that is not ours.
   (void)aeron_driver_context_set_dir_delete_on_shutdown(impl->context, options.delete_directory);
   if (aeron_driver_start(impl->driver, options.invoked) != 0) {

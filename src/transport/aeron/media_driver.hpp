@@ -26,9 +26,10 @@ struct EmbeddedDriverOptions {
 
 class EmbeddedMediaDriver {
  public:
-  // Errors: rejected when a media driver is already running in the directory or being started there;
-  // invalid_argument for a relative or over-long directory and for one that holds anything else than
-  // a media driver's files; system_error; transport_error. A directory that a dead media driver left
+  // Errors: rejected when a media driver is already running in the directory or being started there,
+  // naming its process; invalid_argument for a relative or over-long directory and for one that holds
+  // anything else than files of a media driver of this version, which this user may write;
+  // system_error; transport_error. A directory that a dead media driver left
   // behind is replaced. Any thread; of two launches at once exactly one succeeds.
   static Result<std::unique_ptr<EmbeddedMediaDriver>> launch(const EmbeddedDriverOptions& options);
 

@@ -14,6 +14,7 @@
 #include "base/clock.hpp"
 #include "transport/image_log.hpp"
 #include "transport/transport.hpp"
+#include "unit/transport/connect_now.hpp"
 
 namespace tensorpool::conformance {
 
@@ -70,7 +71,7 @@ class TransportTest : public ::testing::TestWithParam<RigFactory> {
   }
 
   transport::Connection& connect() {
-    auto connection = rig_->transport().connect(rig_->options());
+    auto connection = transport::connect_now(rig_->transport(), rig_->options());
     if (!connection) {
       ADD_FAILURE() << connection.error().message();
       std::abort();

@@ -19,7 +19,7 @@ class ConnectionTest : public ::testing::Test {
     options.directory = folder_ / "aeron";
     options.invoked = true;
     options.driver_timeout_ns = 300'000'000;
-    auto connection = make_transport()->connect(options);
+    auto connection = connect_now(*make_transport(), options);
     ASSERT_TRUE(connection) << connection.error().message();
     connection_ = std::move(*connection);
   }

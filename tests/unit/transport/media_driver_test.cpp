@@ -40,7 +40,7 @@ TEST(MediaDriver, a_second_one_in_the_same_directory_is_refused) {
   ConnectOptions options;
   options.directory = folder / "aeron";
   options.invoked = true;
-  EXPECT_TRUE(make_transport()->connect(options));
+  EXPECT_TRUE(connect_now(*make_transport(), options));
 }
 
 TEST(MediaDriver, nothing_is_left_behind_by_default) {

@@ -43,7 +43,7 @@ TEST(MediaDriverThreads, a_threaded_one_serves_without_being_driven) {
   EXPECT_EQ((*driver)->do_work(), 0);
   ConnectOptions options;
   options.directory = folder / "aeron";
-  const auto connection = make_transport()->connect(options);
+  const auto connection = connect_now(*make_transport(), options);
   ASSERT_TRUE(connection) << connection.error().message();
   EXPECT_EQ((*connection)->do_work(), 0);
   auto add = (*connection)

@@ -10,6 +10,7 @@
 
 #include "transport/aeron/aeron_transport.hpp"
 #include "transport/aeron/media_driver.hpp"
+#include "unit/transport/connect_now.hpp"
 
 namespace tensorpool::transport::aeron {
 

@@ -1,0 +1,75 @@
+"""tp publish and tp watch beside a media driver that comes late, is killed and comes again."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TP, DEMO = sys.argv.pop(1), sys.argv.pop(1)
+
+
+class MediaDriver(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tp-media-driver-")
+        self.addCleanup(folder.cleanup)
+        self.aeron = folder.name + "/aeron"
+        self.places = ["--aeron-dir", self.aeron, "--base-dir", folder.name, "--media-driver", "never", "--json"]
+
+    def start(self, program, *arguments):
+        process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(self.stop, process)
+        return process
+
+    @staticmethod
+    def stop(process):
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+    def media_driver(self):
+        process = self.start(DEMO, "media-driver", "--aeron-dir", self.aeron)
+        self.assertEqual(json.loads(process.stdout.readline())["kind"], "ready")
+        return process
+
+    def delivered(self, watcher, count):
+        """Reads reports until `count` more frames have been delivered."""
+        first = None
+        while True:
+            line = watcher.stdout.readline()
+            self.assertTrue(line, "watch ended")
+            seen = json.loads(line)["delivered"]
+            first = seen if first is None else first
+            if seen >= first + count:
+                return
+
+    def test_publish_and_watch_outlive_it(self):
+        publisher = self.start(TP, "publish", "--rate", "200", *self.places)
+        watcher = self.start(TP, "watch", "--expect", "stars", *self.places)
+        driver = self.media_driver()
+        self.delivered(watcher, 100)
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            driver.send_signal(number)
+            driver.wait(60)
+            driver = self.media_driver()
+            self.delivered(watcher, 100)
+        for process in (publisher, watcher):
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+            summary = json.loads(out.splitlines()[-1])
+            self.assertEqual(process.returncode, 0, summary)
+            self.assertTrue(summary["balanced"])
+        self.assertEqual((summary["mismatched"], summary["sessions"]), (0, 1))
+
+    def test_a_second_one_says_who_is_there(self):
+        driver = self.media_driver()
+        second = subprocess.run([DEMO, "media-driver", "--aeron-dir", self.aeron], capture_output=True, text=True,
+                                timeout=60)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn(f"(process {driver.pid}) is already running in {self.aeron}", second.stderr)
+        self.assertTrue(os.path.exists(self.aeron + "/cnc.dat"))
+
+
+if __name__ == "__main__":
+    unittest.main()
