@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <charconv>
+#include <mutex>
 #include <system_error>
 
 #include "tp/output.hpp"
@@ -45,6 +46,16 @@ CLI::Validator absolute_path() {
         return fmt::format("'{}' is no absolute path", text);
       },
       "absolute path");
+}
+
+// Notices come on the conductor's thread. True when `text` was the last thing said.
+bool told(std::string_view text) {
+  static std::mutex mutex;
+  static std::string last;
+  const std::lock_guard lock(mutex);
+  if (text == last) return true;
+  last = text;
+  return false;
 }
 
 }  // namespace
@@ -97,8 +108,8 @@ Result<Connection> connect(const ConnectionOptions& options, const std::string& 
   client_options.allowed_base_dirs = {options.base_dir};
   client_options.on_notice = [](const Notice& notice) {
     // Told once per reason: why a stream that is announced does not become active.
-    if (notice.kind == NoticeKind::error || notice.kind == NoticeKind::announce_rejected)
-      print_error(notice.text);
+    if (notice.kind != NoticeKind::error && notice.kind != NoticeKind::announce_rejected) return;
+    if (!told(notice.text)) print_error(notice.text);
   };
   auto client = Client::connect(std::move(client_options));
   if (!client) return fail(std::move(client.error()));
@@ -117,7 +128,8 @@ bool Patience::over() {
 }
 
 int refused(const Error& error) {
-  print_error(error.message());
+  // A request that failed was a notice first.
+  if (const std::string text = error.message(); !told(text)) print_error(text);
   return error.code() == Code::invalid_argument ? exit_usage : exit_failed;
 }
 

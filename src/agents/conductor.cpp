@@ -72,10 +72,12 @@ int Conductor::check_connection() {
     lose_connection("the media driver was replaced");
     return 1;
   }
+  if (const std::string text = context_.generation->connection->complaint(); !text.empty())
+    complain(text);
   return 0;
 }
 
-// What keeps this client from connecting, told once per reason.
+// What keeps this client from connecting or hearing others, told once per reason.
 void Conductor::complain(const std::string& text) {
   if (text != last_connect_error_) context_.notify(NoticeKind::error, 0, 0, text);
   last_connect_error_ = text;

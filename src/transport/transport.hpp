@@ -152,6 +152,9 @@ class Connection {
   // helps.
   virtual bool is_closed() const noexcept = 0;
   virtual std::int64_t client_id() const noexcept = 0;
+  // What goes wrong behind the back of every call and needs a person: files of other parties that this
+  // user may not open, so that nothing of them arrives. Empty: nothing. The conductor.
+  virtual std::string complaint() const { return {}; }
 };
 
 // What connecting to a media driver needs.

@@ -6,14 +6,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TP, DEMO = sys.argv.pop(1), sys.argv.pop(1)
 LONG = "x" * 100_000
 NOT_UTF8 = os.fsdecode(b"\xff\xfe\x80")
 # What no number option takes.
-NO_NUMBERS = ["", " ", "nan", "-nan", "inf", "-inf", "1e999", "-1", "0x", "0x10", "1,5x", "1 2", NOT_UTF8, "9" * 400,
-              "1" * 100_000, LONG]
+NO_NUMBERS = ["", "nan", "-inf", "1e999", "-1", "0x", "1 2", NOT_UTF8, "1" * 100_000, LONG]
 
 
 class Absurd(unittest.TestCase):
@@ -110,7 +110,7 @@ class Absurd(unittest.TestCase):
         for program, command in ((TP, []), (TP, ["publish"]), (TP, ["watch"]), (TP, ["inspect"]), (DEMO, [])):
             for option in ("--unknown", "-", "---", "-z", "--=", "--rate=", "extra", NOT_UTF8, LONG, "--" + LONG,
                            "\n\n\n", "%s%n%d", "{}{0}"):
-                if command == ["inspect"] and not option.startswith("--"):
+                if command == ["inspect"] and (option == "---" or not option.startswith("--")):
                     continue  # a target of that name
                 self.check(2, [*command, option], program=program)
         self.check(2, ["publish"] + ["--no-timestamps", "extra"] * 5000)
@@ -136,9 +136,12 @@ class Absurd(unittest.TestCase):
 
     def test_the_timeout_of_watch_counts_for_the_media_driver(self):
         nothing = str(self.folder / "nothing")
+        usual = 30  # seconds that it waits where no timeout is given
         for timeout in ("0.001", "0.2", "2"):
+            start = time.monotonic()
             self.check(1, ["watch", "--timeout", timeout, "--media-driver", "never", "--aeron-dir", nothing],
                        f"no media driver serves {nothing}")
+            self.assertLess(time.monotonic() - start, usual / 2)
 
 
 if __name__ == "__main__":

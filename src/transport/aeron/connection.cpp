@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <utility>
 
 #include "base/limits.hpp"
@@ -225,10 +226,21 @@ void Connection::on_error(void* clientd, int code, const char* message) noexcept
   auto& connection = *static_cast<Connection*>(clientd);
   try {
     const std::lock_guard lock(connection.error_mutex_);
-    connection.error_ =
-        fmt::format("{} ({})", std::string_view(message).substr(0, longest_error), code);
+    const std::string_view text = std::string_view(message).substr(0, longest_error);
+    connection.error_ = fmt::format("{} ({})", text, code);
+    if (code == EACCES || code == EPERM || text.find("Permission denied") != text.npos)
+      connection.complaint_ = connection.error_;
   } catch (...) {  // no memory: the text is lost, nothing else
   }
+}
+
+std::string Connection::complaint() const {
+  const std::lock_guard lock(error_mutex_);
+  if (complaint_.empty()) return {};
+  return fmt::format(
+      "files of the media driver cannot be opened, and what they carry does not arrive: {}; run it "
+      "as this user, or under a group and umask that let this user write",
+      complaint_);
 }
 
 std::string Connection::last_error() const {

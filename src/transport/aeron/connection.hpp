@@ -32,6 +32,7 @@ class Connection final : public transport::Connection {
   int do_work() override;
   bool is_closed() const noexcept override;
   std::int64_t client_id() const noexcept override;
+  std::string complaint() const override;
   // What Aeron's client last complained of; it never ends the process. Any thread.
   std::string last_error() const;
 
@@ -44,6 +45,7 @@ class Connection final : public transport::Connection {
   bool invoked_ = false;
   mutable std::mutex error_mutex_;  // errors come on Aeron's thread, far from any frame
   std::string error_;
+  std::string complaint_;  // the last of those that do not pass
 };
 
 }  // namespace tensorpool::transport::aeron
