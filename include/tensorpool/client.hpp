@@ -70,8 +70,9 @@ class TENSORPOOL_EXPORT Client {
 
   // Creates the regions of a stream (direct mode) and gets a producer for it. Complete once frames
   // can be claimed. Errors, from the Pending: invalid_argument naming the setting, limit_exceeded
-  // (64 ports a client), back_pressured (the command queue is full), closed; no_space,
-  // permission_rejected, path_rejected and system_error from the file system; transport_error.
+  // (64 ports a client), back_pressured (the command queue is full), closed; stream_in_use naming
+  // the process that writes this stream already; no_space, permission_rejected, path_rejected,
+  // unsupported and system_error from the file system; transport_error.
   Pending<Producer> producer(ProducerOptions options);
   // Complete once the descriptor stream is subscribed to, which takes a media driver but no producer:
   // it is `connecting` until its stream is announced. Errors, from the Pending: invalid_argument,

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "agents/wiring.hpp"
+#include "base/fork.hpp"
 
 namespace tensorpool::agents {
 
@@ -70,6 +71,17 @@ struct ConsumerCounts {
   Stat sessions, last_seq, epoch;
 };
 
+// In a forked child, a cell's port finds the `forked` Wiring in its mail, whatever was there.
+class ForkMail final : public base::InChild {
+ public:
+  explicit ForkMail(std::atomic<Wiring*>& mail) noexcept : mail_(mail), wiring_(forked_wiring()) {}
+  void on_forked() noexcept override { mail_.store(&wiring_, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<Wiring*>& mail_;
+  Wiring& wiring_;  // made before any fork
+};
+
 struct Cell {
   // Conductor to port: the newest Wiring that the port has not adopted yet.
   alignas(128) std::atomic<Wiring*> mail{nullptr};
@@ -84,6 +96,8 @@ struct Cell {
   // Statistics: written by the port, mirrored into Aeron counters by the conductor.
   alignas(128) ProducerCounts producer;
   ConsumerCounts consumer;
+
+  ForkMail fork_mail{mail};
 
   Note& note(NoteKind kind) noexcept { return notes[static_cast<std::size_t>(kind)]; }
 

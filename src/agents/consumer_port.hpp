@@ -15,6 +15,7 @@
 
 #include "agents/port_base.hpp"
 #include "base/assert.hpp"
+#include "base/fork.hpp"
 #include "protocol/frame/rate_gate.hpp"
 #include "protocol/frame/sequence.hpp"
 #include "shm/seqlock.hpp"
@@ -41,8 +42,10 @@ struct OpenFrame {
   const std::byte* payload = nullptr;
   FrameInfo info;
 
-  // R4 to R6.
-  bool intact() const noexcept { return shm::still(slot, committed); }
+  // R4 to R6. In a forked child the slot is not there.
+  bool intact() const noexcept {
+    return !base::lost_by_fork(slot.words) && shm::still(slot, committed);
+  }
 };
 
 template <class Env>
@@ -326,6 +329,11 @@ class ConsumerPort final : public PortBase<Env> {
   // SHM-189 needs no memory of its own: R1 accepts only the commit word of this seq, and seq rises
   // within a session, so a stale word of the slot never equals it.
   bool open(const wire::FrameDescriptor& descriptor, OpenFrame& frame, Gate& gate, Polled& polled) {
+    if (base::lost_by_fork(wiring_->ring)) {
+      // The application forked inside its handler of an event.
+      end(polled);
+      return false;
+    }
     frame.wiring = wiring_;
     frame.slot = wiring_->slot(descriptor.seq);
     frame.committed = shm::load_commit_acquire(frame.slot);  // R1

@@ -47,6 +47,8 @@ class PortBase {
   }
 
   bool active() const noexcept { return wiring_ != nullptr && wiring_->state == PortState::active; }
+  // In a child of the process that this port belongs to. REQUIRES check() before.
+  bool forked() const noexcept { return wiring_ != nullptr && wiring_->reason == Code::forked; }
   // Why a call is refused while not active.
   Code why_not() const noexcept {
     if (closed_) return Code::closed;
@@ -98,6 +100,7 @@ class PortBase {
   virtual void on_new_session() noexcept = 0;
 
   void retire(Wiring* wiring) noexcept {
+    if (wiring->reason == Code::forked) return;  // is nobody's to give back
     wiring->retired = true;
     if (wiring->pins == 0) cell_->give_back(wiring);
   }

@@ -98,6 +98,7 @@ void ProducerAgent::create(AgentContext& context) {
   create.file_mode = options_.file_mode;
   create.prefault = options_.prefault;
   create.mlock = options_.lock_memory;
+  create.exclusive = true;
   shm::StreamLayout layout;
   layout.stream_id = options_.stream;
   layout.nslots = options_.slots;

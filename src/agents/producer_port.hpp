@@ -102,7 +102,7 @@ class ProducerPort final : public PortBase<Env> {
       // An old claim never moves the window of the new session. Its memory stayed mapped until
       // here.
       refuse(wiring);
-      return fail(Error::hot(this->closed() ? Code::closed : Code::lease_ended, "commit"));
+      return fail(Error::hot(ended(), "commit"));
     }
     if (!active()) {
       finish(claim.seq, false);
@@ -133,10 +133,11 @@ class ProducerPort final : public PortBase<Env> {
     Wiring& wiring = *claim.wiring;
     if (claim.session != session_ || this->closed()) {
       refuse(wiring);
-      return fail(Error::hot(this->closed() ? Code::closed : Code::lease_ended, "abort"));
+      return fail(Error::hot(ended(), "abort"));
     }
     finish(claim.seq, false);
     let_go(wiring);
+    if (this->forked()) return fail(Error::hot(Code::forked, "abort"));
     return {};
   }
 
@@ -221,6 +222,12 @@ class ProducerPort final : public PortBase<Env> {
       const std::uint64_t stride = i < fields.ndims ? strides.bytes[i] : 0;
       fields.strides[i] = stride > INT32_MAX ? 0 : static_cast<std::int32_t>(stride);
     }
+  }
+
+  // Why an old claim is refused.
+  Code ended() const noexcept {
+    if (this->closed()) return Code::closed;
+    return this->forked() ? Code::forked : Code::lease_ended;
   }
 
   void refuse(Wiring& wiring) noexcept {

@@ -17,6 +17,11 @@
 
 namespace tensorpool::agents {
 
+// What a port finds in its mail in a forked child, where its parent's conductor, links and mappings are
+// not there: every call says `forked` from then on. Shared by all ports, so nobody writes it.
+struct Wiring;
+Wiring& forked_wiring() noexcept;
+
 // Something the conductor owns and lends: a mapping or a link. `uses` counts the Wirings that name
 // it and are not back yet; only the conductor touches it. A doomed resource goes when uses is 0.
 struct Lent {
@@ -63,5 +68,15 @@ struct Wiring {
            shm::payload_slot_offset(geometry.header_index(seq), pool.stride_bytes);
   }
 };
+
+inline Wiring& forked_wiring() noexcept {
+  static Wiring wiring = [] {
+    Wiring w;
+    w.state = PortState::closed;
+    w.reason = Code::forked;
+    return w;
+  }();
+  return wiring;
+}
 
 }  // namespace tensorpool::agents

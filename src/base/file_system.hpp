@@ -82,6 +82,17 @@ enum class OpenMode : std::uint8_t {
 
 enum class Access : std::uint8_t { read_only, read_write };
 
+// Who holds a lock.
+struct LockHolder {
+  std::uint64_t process_id = 0;  // 0: a process that this one's pid namespace does not show
+  bool this_process = false;
+};
+// What lock() got: the open file whose lock is held until it is closed, or who has it.
+struct LockAttempt {
+  File file;
+  LockHolder holder;  // meaningful while `file` is not open
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -117,8 +128,13 @@ class FileSystem {
   // Fills `out` from `offset` on; how many bytes there were.
   virtual Result<std::size_t> read_at(const File& file, std::uint64_t offset,
                                       std::span<std::byte> out) = 0;
-  // Takes a lock on the whole file for this process (F_SETLK); false when another process has it.
-  virtual Result<bool> try_lock(const File& file) = 0;
+  // Makes the regular file `name` in `directory`, or opens the one that is there, and locks it for
+  // the life of the returned File. Never waits. The lock ends with its process, is not inherited by
+  // a forked child, and excludes other holders in this process too. The file says who holds it
+  // ("pid" and the process' start time in clock ticks), for people; the lock alone counts. Errors:
+  // path_rejected for a link, anything else that is no regular file, and a file with another name
+  // too; unsupported on a file system without locks.
+  virtual Result<LockAttempt> lock(const File& directory, const std::string& name) = 0;
 
   // Maps the first `bytes` of the file, shared, and not inherited by a forked child. The file may
   // be closed afterwards. The address is page-aligned (SHM-224).

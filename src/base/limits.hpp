@@ -31,6 +31,7 @@ inline constexpr std::size_t epochs_scanned = 65536;
 inline constexpr std::uint64_t region_step_bytes = 4U << 20U;  // reserved or prefaulted at a time
 inline constexpr std::size_t path_components = 256;
 inline constexpr std::size_t files_per_epoch = 256;
+inline constexpr int lock_attempts = 16;  // on a lock file that changes hands meanwhile
 
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);

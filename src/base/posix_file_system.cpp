@@ -19,6 +19,10 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <mutex>
+
+#include "base/fork.hpp"
+#include "base/held_locks.hpp"
 
 // Linux 5.14; older headers lack the numbers, older kernels answer EINVAL.
 #ifndef MADV_POPULATE_READ
@@ -92,6 +96,12 @@ tl::unexpected<Error> unreserved(const char* call, int error_number, off_t from,
   const bool space = error_number == ENOMEM || error_number == EFBIG;
   return failed(call, space ? ENOSPC : error_number,
                 fmt::format("{} bytes at offset {}", length, from));
+}
+
+// Hugepages are multiples of them, and files on hugetlbfs whole ones.
+std::uint64_t page_multiple(std::uint64_t bytes) noexcept {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
 }
 
 // Takes space the hard way on a file system without reservations (DRV-153).
@@ -298,37 +308,31 @@ Result<std::size_t> PosixFileSystem::read_at(const File& file, std::uint64_t off
   return done;
 }
 
-Result<bool> PosixFileSystem::try_lock(const File& file) {
-  struct flock lock{};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  for (;;) {
-    if (::fcntl(file.id(), F_SETLK, &lock) == 0) return true;
-    if (errno == EINTR) continue;
-    if (errno == EACCES || errno == EAGAIN) return false;
-    return failed("fcntl", errno, "lock of an open file");
-  }
-}
-
 Result<std::byte*> PosixFileSystem::map(const File& file, std::uint64_t bytes, Access access) {
   off_t length = 0;
   if (!as_off_t(bytes, length) || bytes > std::numeric_limits<std::size_t>::max())
     return too_large("mmap", bytes);
   const int protection = access == Access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
+  // A child forked between these calls would share the mapping.
+  const std::lock_guard guard(fork_mutex());
   void* address =
       ::mmap(nullptr, static_cast<std::size_t>(bytes), protection, MAP_SHARED, file.id(), 0);
   if (address == MAP_FAILED) return failed("mmap", errno, fmt::format("{} bytes", bytes));
   auto* base = static_cast<std::byte*>(address);
   if (::madvise(address, static_cast<std::size_t>(bytes), MADV_DONTFORK) != 0) {
     const int error_number = errno;
-    unmap(base, bytes);
+    ::munmap(address, static_cast<std::size_t>(bytes));
     return failed("madvise", error_number, "MADV_DONTFORK");
   }
+  // What the kernel mapped and inherits or not: whole pages.
+  note_mapped(base, page_multiple(bytes));
   return base;
 }
 
 void PosixFileSystem::unmap(std::byte* address, std::uint64_t bytes) noexcept {
+  const std::lock_guard guard(fork_mutex());
   ::munmap(address, static_cast<std::size_t>(bytes));
+  note_unmapped(address, page_multiple(bytes));
 }
 
 Result<void> PosixFileSystem::prefault(std::byte* address, std::uint64_t bytes, Access access) {
@@ -388,6 +392,13 @@ bool PosixFileSystem::process_alive(std::uint64_t process_id) noexcept {
   return ::kill(static_cast<pid_t>(process_id), 0) == 0 || errno == EPERM;
 }
 
-void PosixFileSystem::close(int id) noexcept { ::close(id); }
+Result<LockAttempt> PosixFileSystem::lock(const File& directory, const std::string& name) {
+  if (!single_component(name)) return bad_name("open", name);
+  auto taken = take_lock(directory.id(), name.c_str());
+  if (!taken) return fail(taken.error());
+  return LockAttempt{taken->fd < 0 ? File() : File(*this, taken->fd), taken->holder};
+}
+
+void PosixFileSystem::close(int id) noexcept { close_lock(id); }
 
 }  // namespace tensorpool::base

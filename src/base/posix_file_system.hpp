@@ -5,8 +5,9 @@
 
 namespace tensorpool::base {
 
-// Holds no state: any number of them may exist. Any thread.
-class PosixFileSystem final : public FileSystem {
+// Holds no state of its own: any number of them may exist. The locks that this process holds are known
+// to all of them (base/held_locks.hpp). Any thread.
+class PosixFileSystem : public FileSystem {
  public:
   Result<File> open_root() override;
   Result<File> open(const File& directory, const std::string& name, OpenMode mode) override;
@@ -25,7 +26,7 @@ class PosixFileSystem final : public FileSystem {
   Result<void> sync(const File& file) override;
   Result<std::size_t> read_at(const File& file, std::uint64_t offset,
                               std::span<std::byte> out) override;
-  Result<bool> try_lock(const File& file) override;
+  Result<LockAttempt> lock(const File& directory, const std::string& name) override;
   Result<std::byte*> map(const File& file, std::uint64_t bytes, Access access) override;
   void unmap(std::byte* address, std::uint64_t bytes) noexcept override;
   Result<void> prefault(std::byte* address, std::uint64_t bytes, Access access) override;

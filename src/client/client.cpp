@@ -4,8 +4,8 @@
 
 #include <thread>
 
-#include "base/posix_file_system.hpp"
 #include "base/prng.hpp"
+#include "client/environment.hpp"
 #include "client/handles.hpp"
 #include "client/validate.hpp"
 #include "transport/aeron/aeron_transport.hpp"
@@ -39,6 +39,10 @@ class PendingCore {
     if (early_) {
       taken_ = true;
       return fail(*early_);
+    }
+    if (client->forked()) {
+      taken_ = true;
+      return fail(Error::hot(Code::forked, "Pending::poll"));
     }
     auto state = request_->state();
     // A request that was queued while the client closed is ended by nobody: look again once all
@@ -158,7 +162,7 @@ template class Pending<Consumer>;
 
 Result<Client> Client::connect(ClientOptions options) {
   client::OwnedWorld world{transport::aeron::make_transport(),
-                           std::make_unique<base::PosixFileSystem>(),
+                           std::make_unique<client::HostFileSystem>(),
                            std::make_unique<base::SystemClock>()};
   auto core = ClientCore::make(std::move(options), std::move(world));
   if (!core) return fail(std::move(core.error()));

@@ -3,6 +3,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/fork.hpp"
 #include "client/validate.hpp"
 
 namespace tensorpool::client {
@@ -102,6 +103,8 @@ ClientCore::~ClientCore() {
 }
 
 int ClientCore::cycle() {
+  // The only thread of a forked child may be the conductor's: an application forked in a notice.
+  if (base::in_forked_child() && forked()) return 0;
   const Cycling here(this);
   return conductor_->do_work();
 }

@@ -48,6 +48,9 @@ class ClientCore final : public std::enable_shared_from_this<ClientCore> {
   // closed, and every request that the conductor had taken has ended.
   bool over() const noexcept { return over_.load(std::memory_order_acquire); }
 
+  // In a child of the process that made this client.
+  bool forked() const noexcept { return world_.file_system->process_id() != process_id_; }
+
   const ClientOptions& options() const noexcept { return options_; }
   ClientState state() const noexcept;
   std::string aeron_dir() const;
@@ -61,7 +64,6 @@ class ClientCore final : public std::enable_shared_from_this<ClientCore> {
   ClientCore(ClientOptions options, OwnedWorld world, shm::MapPolicy policy);
   int cycle();
   void end_after_callback() noexcept;
-  bool forked() const noexcept { return world_.file_system->process_id() != process_id_; }
 
   ClientOptions options_;
   OwnedWorld world_;

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "base/fork.hpp"
 #include "client/handles.hpp"
 
 namespace tensorpool {
@@ -48,7 +49,7 @@ Result<agents::OpenFrame*> wait_for(ConsumerObject* owner, const char* call,
   for (unsigned round = 0;; ++round) {
     if (agents::OpenFrame* frame = look()) return frame;
     if (owner->port.closed() || owner->port.state() == PortState::closed)
-      return fail(Error::hot(Code::closed, call));
+      return fail(Error::hot(owner->port.why_not(), call));  // closed, or forked
     if (timeout <= std::chrono::nanoseconds::zero() || std::chrono::steady_clock::now() >= deadline)
       break;
     const int work = invoked ? owner->core->do_work() : 0;
@@ -62,7 +63,7 @@ Result<agents::OpenFrame*> wait_for(ConsumerObject* owner, const char* call,
 
 bool Frame::intact() const noexcept {
   const shm::ConstSlotRef slot(static_cast<const std::uint64_t*>(static_cast<const void*>(slot_)));
-  const bool whole = shm::still(slot, committed_);
+  const bool whole = !base::lost_by_fork(slot_) && shm::still(slot, committed_);
   proof_ = whole ? Proof::intact : Proof::overwritten;
   return whole;
 }
@@ -121,6 +122,7 @@ Polled Consumer::poll_copy(BufferSupplier supplier, CopyHandler handler) {
   return owner->port.poll([&](const agents::OpenFrame& open) {
     const std::span<std::byte> buffer = supplier(open.info);
     if (buffer.size() < open.info.size_bytes) return Visit::skip;
+    if (base::lost_by_fork(open.payload)) return Visit::overwritten;       // forked in the supplier
     shm::load_payload(buffer.data(), open.payload, open.info.size_bytes);  // R3
     if (!open.intact()) return Visit::overwritten;  // R4 to R6 before anybody looks
     handler(CopiedFrame{open.info, buffer.first(open.info.size_bytes)});

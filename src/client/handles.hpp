@@ -3,16 +3,16 @@
 
 #include <memory>
 
-#include "agents/aeron_env.hpp"
 #include "agents/consumer_port.hpp"
 #include "agents/producer_port.hpp"
 #include "client/client_core.hpp"
+#include "client/environment.hpp"
 #include "tensorpool/client.hpp"
 
 namespace tensorpool::client {
 
-using ProducerPort = agents::ProducerPort<agents::AeronEnv>;
-using ConsumerPort = agents::ConsumerPort<agents::AeronEnv>;
+using ProducerPort = agents::ProducerPort<PortEnv>;
+using ConsumerPort = agents::ConsumerPort<PortEnv>;
 
 // A port and the client it belongs to (for the waiting forms, which drive an invoked client).
 struct ProducerObject {

@@ -101,6 +101,7 @@ class StreamCreator::Work {
   enum class Stage {
     check,
     directories,
+    lock,
     epoch,
     files,
     reserve,
@@ -135,6 +136,8 @@ class StreamCreator::Work {
         return check_request();
       case Stage::directories:
         return make_directories();
+      case Stage::lock:
+        return lock_stream();
       case Stage::epoch:
         return make_epoch_directory();
       case Stage::files:
@@ -169,6 +172,7 @@ class StreamCreator::Work {
   Result<void> plan_regions();
   Result<void> descend(const std::string& name);
   Result<void> make_directories();
+  Result<void> lock_stream();
   Result<std::uint64_t> highest_epoch_on_disk();
   Result<void> make_epoch_directory();
   Result<void> make_file();
@@ -299,7 +303,21 @@ Result<void> StreamCreator::Work::make_directories() {
     if (auto deeper = descend(name); !deeper) return deeper;
     created_.directory += "/" + name;
   }
+  enter(Stage::lock);
+  return {};
+}
+
+// Before the epochs are looked at, so that from here on only this creator makes any.
+Result<void> StreamCreator::Work::lock_stream() {
   enter(Stage::epoch);
+  if (!options_.exclusive) return {};
+  auto directory =
+      file_system_.open(levels_.back().parent, levels_.back().name, base::OpenMode::directory);
+  if (!directory) return fail(directory.error());
+  auto lock =
+      StreamLock::take(file_system_, std::move(*directory), layout_.stream_id, created_.directory);
+  if (!lock) return fail(lock.error());
+  created_.lock = std::move(*lock);
   return {};
 }
 
@@ -480,6 +498,7 @@ void StreamCreator::Work::undo() noexcept {
     region.file.close();
   }
   here_.close();
+  created_.lock = StreamLock{};
   for (; !levels_.empty(); levels_.pop_back()) {
     const Level& level = levels_.back();
     if (level.made) static_cast<void>(file_system_.remove_directory(level.parent, level.name));

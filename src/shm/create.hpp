@@ -4,6 +4,7 @@
 // Layout of the files, for operators and clean-up only; readers never depend on it (SHM-84):
 //   <base_dir>/tensorpool-<user>/<namespace>/<stream_id>/<epoch>/header.ring
 //   <base_dir>/tensorpool-<user>/<namespace>/<stream_id>/<epoch>/<pool_id>.pool
+//   <base_dir>/tensorpool-<user>/<namespace>/<stream_id>/producer.lock (a living producer's, direct mode)
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 
 #include "base/file_system.hpp"
 #include "shm/mapping.hpp"
+#include "shm/stream_lock.hpp"
 
 namespace tensorpool::shm {
 
@@ -27,6 +29,9 @@ struct CreateOptions {
   bool mlock = false;
   bool require_hugepages = false;  // refuse a base_dir that is not on hugetlbfs, and announce it so
   std::uint64_t last_epoch = 0;    // the last epoch of this stream that this process knows of
+  // Refuse while another creator of this stream holds its lock (STR-1). For producers of direct mode;
+  // a driver serialises its streams itself.
+  bool exclusive = false;
 };
 
 // What a creator keeps: the description to hand out, the writable mapping, and what to remove
@@ -36,6 +41,7 @@ struct CreatedStream {
   MappedStream mapped;
   std::string base_dir;   // canonical
   std::string directory;  // canonical path of the epoch directory
+  StreamLock lock;        // of an exclusive creation: the stream is this creator's until it goes
 };
 
 // SHM-82: every character outside A–Z a–z 0–9 - _ becomes "_"; an empty name becomes "unknown".
@@ -55,10 +61,10 @@ Result<std::uint64_t> next_epoch(std::uint64_t now_ns, std::uint64_t last_known,
 // A directory name that is a plain decimal epoch below 2^64 − 1; nullopt for anything else.
 std::optional<std::uint64_t> epoch_from_name(std::string_view name) noexcept;
 
-// Creates the regions of one stream, step by step, in the order of DRV-135: directories, files at
-// full size with their space reserved, prefault and mlock, superblocks, sync (SHM-69). Nothing is
-// known to anybody before the last step is done. A creator that fails or is dropped removes
-// everything that it made.
+// Creates the regions of one stream, step by step, in the order of DRV-135: directories, the lock
+// where it is asked for, files at full size with their space reserved, prefault and mlock,
+// superblocks, sync (SHM-69). Nothing is known to anybody before the last step is done. A creator
+// that fails or is dropped removes everything that it made.
 class StreamCreator {
  public:
   // `layout.epoch` 0 takes the next epoch; another value must be above all on disk (SHM-262).
@@ -71,8 +77,8 @@ class StreamCreator {
   ~StreamCreator();
 
   // One bounded piece of work: a file operation, or 4 MiB of reserving or prefaulting. True when
-  // the stream is complete. Code::no_space says how much is needed where. After an error every call
-  // returns the same error.
+  // the stream is complete. Code::no_space says how much is needed where, Code::stream_in_use which
+  // process writes the stream already. After an error every call returns the same error.
   Result<bool> step();
 
   // The stream, once, after step() has returned true.

@@ -88,7 +88,9 @@ class MemoryFileSystem final : public base::FileSystem {
   Result<std::size_t> read_at(const base::File&, std::uint64_t, std::span<std::byte>) override {
     return absent();
   }
-  Result<bool> try_lock(const base::File&) override { return absent(); }
+  Result<base::LockAttempt> lock(const base::File&, const std::string&) override {
+    return absent();
+  }
   Result<void> prefault(std::byte*, std::uint64_t, base::Access) override { return {}; }
   Result<void> lock_in_memory(std::byte*, std::uint64_t) override { return {}; }
   std::string effective_user_name() override { return "fuzz"; }

@@ -187,6 +187,33 @@ TEST(DirectStream, IsFoundByALateConsumer) {
   ASSERT_TRUE(world.active(*second));
 }
 
+// Of this client and of another one of the process alike; tests/fault does the same with processes.
+// Proves: STR-1
+TEST(DirectStream, HasOneProducerAtATime) {
+  World world;
+  world.network.start_media_driver(world.aeron_dir);
+  Node& node = world.node();
+  auto producer = world.producer(node);
+  ASSERT_TRUE(world.active(*producer));
+  Node& other = world.node();
+  for (Node* at : {&node, &other}) {
+    const auto refused = at->request(world.producer_options());
+    ASSERT_TRUE(world.run_until([&] { return refused->state() == Request::State::failed; }));
+    EXPECT_EQ(refused->error().code(), Code::stream_in_use) << refused->error().message();
+    EXPECT_NE(at->text_of(NoticeKind::error).find("producer.lock"), std::string::npos);
+  }
+  EXPECT_EQ(world.files.files(), 2);
+  // Another namespace is another directory.
+  auto elsewhere = world.producer_options();
+  elsewhere.namespace_name = "elsewhere";
+  (void)world.producer(other.request(elsewhere));
+  ASSERT_TRUE(send(*producer, 1));
+  producer.reset();
+  world.run_for(100 * ms);
+  const auto next = world.producer(other);
+  EXPECT_TRUE(world.active(*next));
+}
+
 // Proves: CON-4
 TEST(DirectStream, MapsWhatIsAnnouncedAndNothingElse) {
   World world;

@@ -60,7 +60,7 @@ class TempDir {
   int files() const {
     int count = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path_))
-      count += entry.is_regular_file() ? 1 : 0;
+      count += entry.path().extension() == ".pool" || entry.path().extension() == ".ring" ? 1 : 0;
     return count;
   }
 

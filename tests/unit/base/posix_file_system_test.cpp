@@ -310,22 +310,6 @@ TEST_F(PosixFileSystemTest, a_lock_beyond_the_limit_is_an_error) {
   EXPECT_NE(gone.error().message().find("mlock"), std::string::npos);
 }
 
-TEST_F(PosixFileSystemTest, locks_keep_other_processes_out) {
-  File file = create("lock");
-  EXPECT_TRUE(*fs_.try_lock(file));
-  EXPECT_TRUE(*fs_.try_lock(file));  // the same process
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    // The child does not inherit it, and does not get it.
-    const auto mine = fs_.try_lock(file);
-    ::_exit(mine.has_value() && !*mine ? 0 : 1);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
-}
-
 // Proves: SHM-115
 TEST_F(PosixFileSystemTest, canonical_paths_have_no_links_left) {
   fs::create_directory(path_ + "/real");

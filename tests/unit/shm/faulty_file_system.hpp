@@ -26,6 +26,7 @@ enum class Op {
   map,
   prefault,
   lock,
+  file_lock,
   canonical,
 };
 
@@ -120,7 +121,14 @@ class FaultyFileSystem final : public base::FileSystem {
                               std::span<std::byte> out) override {
     return posix_.read_at(file, offset, out);
   }
-  Result<bool> try_lock(const base::File& file) override { return posix_.try_lock(file); }
+  Result<base::LockAttempt> lock(const base::File& directory, const std::string& name) override {
+    if (auto f = next(Op::file_lock)) return fail(*f);
+    auto attempt = posix_.lock(directory, name);
+    if (!attempt || !attempt->file.is_open()) return attempt;
+    ++open_files;
+    attempt->file = base::File(*this, attempt->file.release());
+    return attempt;
+  }
   Result<std::byte*> map(const base::File& file, std::uint64_t bytes,
                          base::Access access) override {
     if (auto f = next(Op::map)) return fail(*f);

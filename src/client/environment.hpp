@@ -1,0 +1,14 @@
+// What the ports and the conductor of this library are compiled for. tests/fault builds the client a
+// second time with a header of this name in front of this one, whose types stop or kill the process
+// at named points; the product has no hook at all.
+#pragma once
+
+#include "agents/aeron_env.hpp"
+#include "base/posix_file_system.hpp"
+
+namespace tensorpool::client {
+
+using PortEnv = agents::AeronEnv;
+using HostFileSystem = base::PosixFileSystem;
+
+}  // namespace tensorpool::client

@@ -1,0 +1,229 @@
+// Lock files: who gets them, who is kept out, and what is never touched.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include "base/posix_file_system.hpp"
+
+namespace tensorpool::base {
+namespace {
+
+namespace fs = std::filesystem;
+
+class LockTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = "/dev/shm/tensorpool-lock-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    path_ = fs::canonical(pattern).string();
+    auto here = fs_.open_root();
+    for (const auto& part : fs::path(path_)) {
+      if (part != "/") here = fs_.open(*here, part.string(), OpenMode::directory);
+      ASSERT_TRUE(here.has_value());
+    }
+    directory_ = std::move(*here);
+  }
+  void TearDown() override {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  std::string file() const { return path_ + "/lock"; }
+  Result<LockAttempt> lock() { return fs_.lock(directory_, "lock"); }
+  Code refused() {
+    const auto attempt = lock();
+    return attempt ? Code::ok : attempt.error().code();
+  }
+  // What a process of its own sees: 0 the lock, 1 this process as its holder, 2 anything else.
+  int in_child() {
+    const pid_t parent = ::getpid();
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto attempt = lock();
+      if (!attempt) ::_exit(2);
+      if (attempt->file.is_open()) ::_exit(0);
+      ::_exit(attempt->holder.process_id == static_cast<std::uint64_t>(parent) &&
+                      !attempt->holder.this_process
+                  ? 1
+                  : 2);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  PosixFileSystem fs_;
+  std::string path_;
+  File directory_;
+};
+
+TEST_F(LockTest, is_one_process_alone_until_the_file_is_closed) {
+  auto mine = lock();
+  ASSERT_TRUE(mine.has_value() && mine->file.is_open());
+  struct stat s{};
+  ASSERT_EQ(::stat(file().c_str(), &s), 0);
+  EXPECT_EQ(s.st_mode & 0777U, 0600U);
+  EXPECT_EQ(in_child(), 1);
+  EXPECT_EQ(in_child(), 1);  // the end of the first child, which had it open, freed nothing
+  mine->file.close();
+  EXPECT_EQ(in_child(), 0);
+}
+
+TEST_F(LockTest, is_not_given_twice_within_a_process_and_the_question_does_not_drop_it) {
+  auto mine = lock();
+  ASSERT_TRUE(mine.has_value() && mine->file.is_open());
+  PosixFileSystem other;
+  for (int i = 0; i < 3; ++i) {
+    const auto again = other.lock(directory_, "lock");
+    ASSERT_TRUE(again.has_value());
+    EXPECT_FALSE(again->file.is_open());
+    EXPECT_TRUE(again->holder.this_process);
+    EXPECT_EQ(again->holder.process_id, static_cast<std::uint64_t>(::getpid()));
+    EXPECT_EQ(in_child(), 1);
+  }
+  // Under another path of the same file, too.
+  fs::rename(file(), path_ + "/moved");
+  const auto moved = other.lock(directory_, "moved");
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_TRUE(moved->holder.this_process);
+}
+
+TEST_F(LockTest, goes_to_one_of_many_threads) {
+  std::atomic<int> got{0};
+  std::atomic<int> done{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      const auto mine = lock();
+      got += mine && mine->file.is_open() ? 1 : 0;
+      ++done;
+      while (done < 8) std::this_thread::yield();  // nobody lets go before all have asked
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(got, 1);
+}
+
+TEST_F(LockTest, ends_with_a_killed_process) {
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto mine = lock();
+    const char said = mine && mine->file.is_open() ? 'y' : 'n';
+    if (::write(ready[1], &said, 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char said = 0;
+  ASSERT_EQ(::read(ready[0], &said, 1), 1);
+  ASSERT_EQ(said, 'y');
+  const auto theirs = lock();
+  ASSERT_TRUE(theirs.has_value());
+  EXPECT_FALSE(theirs->file.is_open());
+  EXPECT_EQ(theirs->holder.process_id, static_cast<std::uint64_t>(child));
+  EXPECT_FALSE(theirs->holder.this_process);
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const auto mine = lock();
+  EXPECT_TRUE(mine.has_value() && mine->file.is_open());
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+TEST_F(LockTest, names_its_holder_for_people) {
+  {
+    std::ofstream(file()) << "something longer that an earlier holder left behind, quite long\n";
+  }
+  const auto mine = lock();
+  ASSERT_TRUE(mine.has_value() && mine->file.is_open());
+  std::ifstream in(file());
+  std::string word, pid, start, rest;
+  in >> word >> pid >> word >> start;
+  EXPECT_EQ(pid, std::to_string(::getpid()));
+  EXPECT_GT(std::stoull(start), 0U);
+  EXPECT_FALSE(in >> rest) << rest;
+}
+
+// Nothing that somebody put in its place is followed, written or removed.
+TEST_F(LockTest, takes_a_regular_file_with_one_name_only) {
+  const std::string victim = path_ + "/victim";
+  {
+    std::ofstream(victim) << "precious";
+  }
+  const auto precious = [&] {
+    std::ifstream in(victim);
+    std::string text;
+    return (in >> text) && text == "precious";
+  };
+  fs::create_symlink(victim, file());
+  EXPECT_EQ(refused(), Code::path_rejected);
+  EXPECT_TRUE(precious());
+  fs::remove(file());
+
+  fs::create_symlink(path_ + "/missing", file());
+  EXPECT_EQ(refused(), Code::path_rejected);
+  EXPECT_FALSE(fs::exists(path_ + "/missing"));
+  fs::remove(file());
+
+  fs::create_hard_link(victim, file());
+  EXPECT_EQ(refused(), Code::path_rejected);
+  EXPECT_TRUE(precious());
+  fs::remove(file());
+
+  fs::create_directory(file());
+  EXPECT_EQ(refused(), Code::path_rejected);
+  fs::remove(file());
+
+  ASSERT_EQ(::mkfifo(file().c_str(), 0600), 0);
+  EXPECT_EQ(refused(), Code::path_rejected);
+  EXPECT_EQ(lock().error().message().find("remove it") != std::string::npos, true);
+  fs::remove(file());
+
+  EXPECT_EQ(fs_.lock(directory_, "../lock").error().code(), Code::invalid_argument);
+  EXPECT_EQ(refused(), Code::ok);
+}
+
+TEST_F(LockTest, that_cannot_be_opened_names_the_call_and_the_file) {
+  if (::geteuid() != 0) {
+    {
+      std::ofstream touch(file());
+    }
+    ASSERT_EQ(::chmod(file().c_str(), 0), 0);
+  } else {
+    fs::remove(path_);  // root may read all; a directory without a name takes no new file
+  }
+  const auto attempt = lock();
+  ASSERT_FALSE(attempt.has_value());
+  EXPECT_EQ(attempt.error().code(), Code::system_error);
+  EXPECT_NE(attempt.error().message().find("lock"), std::string::npos);
+}
+
+// The child of a fork may hold locks of its own, whatever its parent's threads did at the time.
+TEST_F(LockTest, of_a_parent_is_not_its_childs) {
+  auto mine = lock();
+  ASSERT_TRUE(mine.has_value() && mine->file.is_open());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto own = fs_.lock(directory_, "own");
+    const bool good = own && own->file.is_open() && !lock()->holder.this_process;
+    mine->file.close();  // its copy of the descriptor
+    ::_exit(good ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(in_child(), 1);
+}
+
+}  // namespace
+}  // namespace tensorpool::base
