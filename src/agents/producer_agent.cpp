@@ -10,6 +10,9 @@
 namespace tensorpool::agents {
 namespace {
 
+// How many announce periods an epoch must have been silent for before it is removed (SHM-270).
+constexpr base::Nanos epoch_age_periods = 3;
+
 protocol::ProducerSettings settings(const ClientOptions& client, const ProducerOptions& options) {
   protocol::ProducerSettings s;
   s.stream_id = options.stream;
@@ -65,6 +68,10 @@ int ProducerAgent::do_work(AgentContext& context) {
     core_.on_timer(now, actions);
     apply(context, actions);
     ++work;
+  }
+  if (now.monotonic >= collect_at_ns_) {
+    collect_at_ns_ = std::numeric_limits<base::Nanos>::max();
+    collect_old_epochs(context);
   }
   return work + counters_.do_work(context, *lender_.cell(), counts_);
 }
@@ -129,6 +136,9 @@ int ProducerAgent::step_creation(AgentContext& context) {
   regions_ =
       std::make_unique<LentRegions>(std::move(created_->mapped), created_->regions.layout.epoch);
   collect_old_epochs(context);
+  collect_at_ns_ = context.now().monotonic +
+                   epoch_age_periods * context.options.announce_period_ns +
+                   context.options.announce_period_ns;
   protocol::ProducerActions actions;
   core_.on_created(context.now(), describe(created_->regions), actions);
   apply(context, actions);
@@ -145,7 +155,8 @@ void ProducerAgent::collect_old_epochs(AgentContext& context) {
   collect.namespace_ = options_.namespace_name;
   collect.stream_id = options_.stream;
   collect.current_epoch = created_->regions.layout.epoch;
-  collect.min_age_ns = 3 * static_cast<std::uint64_t>(context.options.announce_period_ns);
+  collect.min_age_ns =
+      static_cast<std::uint64_t>(epoch_age_periods * context.options.announce_period_ns);
   collect.now_monotonic_ns = static_cast<std::uint64_t>(now.monotonic);
   collect.now_realtime_ns = now.realtime;
   const auto collected = shm::collect_epochs(context.world.file_system, collect);

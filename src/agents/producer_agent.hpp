@@ -3,6 +3,7 @@
 // (protocol/producer_core).
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -52,6 +53,8 @@ class ProducerAgent {
   std::array<std::uint64_t, note_kinds> notes_read_{};
   CounterSet counters_;
   AgentCounts counts_;
+  // When to look for old epochs once more: those that were too young at the creation.
+  base::Nanos collect_at_ns_ = std::numeric_limits<base::Nanos>::max();
   bool was_active_ = false;
   bool closed_ = false;
 };

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#include <vector>
+#include <utility>
 
 // Linux 4.17; an older kernel takes the address as a hint, which the free hole satisfies.
 #ifndef MAP_FIXED_NOREPLACE
@@ -16,13 +16,14 @@ namespace {
 struct Range {
   const std::byte* begin = nullptr;
   const std::byte* end = nullptr;
-  bool lost = false;  // of an ancestor
+  Range* next = nullptr;
 };
 
 // Everything that the handler works on. Never destroyed: ports may outlive static objects.
 struct Known {
   std::mutex mutex;
-  std::vector<Range> ranges;
+  Range* mapped = nullptr;  // by this process
+  Range* lost = nullptr;    // by its ancestors; changes in the handler only, and so needs no mutex
   InChild* first = nullptr;
 
   static Known& get() noexcept {
@@ -38,13 +39,15 @@ struct Known {
   static void in_child() noexcept {
     Known& known = get();
     detail::in_forked_child.store(true, std::memory_order_relaxed);
-    for (Range& range : known.ranges) {
-      range.lost = true;
+    Range** last = &known.mapped;
+    for (; *last != nullptr; last = &(*last)->next) {
       // Nothing better can be done where it fails: the hole stays a hole.
-      (void)::mmap(const_cast<std::byte*>(range.begin),
-                   static_cast<std::size_t>(range.end - range.begin), PROT_NONE,
+      (void)::mmap(const_cast<std::byte*>((*last)->begin),
+                   static_cast<std::size_t>((*last)->end - (*last)->begin), PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     }
+    *last = known.lost;
+    known.lost = std::exchange(known.mapped, nullptr);
     for (InChild* one = known.first; one != nullptr; one = one->next) one->on_forked();
     known.mutex.unlock();
   }
@@ -55,11 +58,9 @@ struct Known {
 constinit std::atomic<bool> detail::in_forked_child{false};
 
 bool detail::in_lost_range(const void* address) noexcept {
-  Known& known = Known::get();
-  const std::lock_guard guard(known.mutex);
   const auto* at = static_cast<const std::byte*>(address);
-  for (const Range& range : known.ranges) {
-    if (range.lost && at >= range.begin && at < range.end) return true;
+  for (const Range* range = Known::get().lost; range != nullptr; range = range->next) {
+    if (at >= range->begin && at < range->end) return true;
   }
   return false;
 }
@@ -67,22 +68,24 @@ bool detail::in_lost_range(const void* address) noexcept {
 std::mutex& fork_mutex() noexcept { return Known::get().mutex; }
 
 void note_mapped(std::byte* address, std::uint64_t bytes) {
-  Known::get().ranges.push_back({address, address + bytes, false});
+  Known& known = Known::get();
+  known.mapped = new Range{address, address + bytes, known.mapped};
 }
 
 void note_unmapped(const std::byte* address, std::uint64_t bytes) noexcept {
-  std::vector<Range>& ranges = Known::get().ranges;
-  const std::byte* const end = address + bytes;
-  for (Range& range : ranges) {
-    if (range.lost || address < range.begin || address >= range.end) continue;
-    if (address == range.begin) {
-      range.begin = end < range.end ? end : range.end;
+  for (Range** at = &Known::get().mapped; *at != nullptr; at = &(*at)->next) {
+    Range* const range = *at;
+    if (address < range->begin || address >= range->end) continue;
+    if (address > range->begin) {
+      range->end = address;
+    } else if (address + bytes < range->end) {
+      range->begin = address + bytes;
     } else {
-      range.end = address;
+      *at = range->next;
+      delete range;
     }
-    break;
+    return;
   }
-  std::erase_if(ranges, [](const Range& range) { return range.begin == range.end; });
 }
 
 InChild::InChild() {

@@ -205,7 +205,7 @@ class Reader {
   // one sender's, from its first frame to its last.
   void look(const Frame& frame) {
     const FrameInfo& info = frame.info();
-    const bool right = is_right(info, frame.bytes());
+    const bool right = is_right(info, frame.bytes(), [] { visit(Point::reading); });
     if (!frame.intact()) return;
     armed = true;
     const std::uint64_t owner = owners_.try_emplace(info.epoch, info.trace_id).first->second;

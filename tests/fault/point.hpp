@@ -12,9 +12,10 @@
 
 namespace tensorpool::fault {
 
-// The steps of the frame path, in their order, and two more.
+// The steps of the frame path, in their order, and three more.
 enum class Point : int {
   filling = 100,  // half of the payload is written
+  reading,        // half of it is read
   mapping,        // before a file is mapped
   none,
 };
@@ -24,7 +25,7 @@ struct NamedPoint {
   std::string_view name;
   Point point;
 };
-inline constexpr std::array<NamedPoint, 12> points{{
+inline constexpr std::array<NamedPoint, 13> points{{
     {"claimed", point_of(agents::Step::claimed)},
     {"filling", Point::filling},
     {"before_commit_word", point_of(agents::Step::before_commit_word)},
@@ -34,6 +35,7 @@ inline constexpr std::array<NamedPoint, 12> points{{
     {"commit_word_loaded", point_of(agents::Step::commit_word_loaded)},
     {"header_copied", point_of(agents::Step::header_copied)},
     {"in_handler", point_of(agents::Step::in_handler)},
+    {"reading", Point::reading},
     {"before_proof", point_of(agents::Step::before_proof)},
     {"adopted", point_of(agents::Step::adopted)},
     {"mapping", Point::mapping},

@@ -86,7 +86,9 @@ TEST_P(ProducerVictim, hurts_nobody) {
     const std::string refusal = Peer("producer", setting(), 2).refusal();
     EXPECT_NE(refusal.find("stream_in_use"), std::string::npos) << refusal;
     EXPECT_NE(refusal.find(std::to_string(victim.pid())), std::string::npos) << refusal;
-    if (!at_start()) EXPECT_TRUE(active(first, false) && active(second, false));
+    if (!at_start()) {
+      EXPECT_TRUE(active(first, false) && active(second, false));
+    }
     victim.signal(SIGCONT);
     if (at_start()) {
       EXPECT_TRUE(victim.ready());
@@ -151,6 +153,7 @@ INSTANTIATE_TEST_SUITE_P(AtEveryPoint, ProducerReplaced,
 const std::vector<Case> reading_points{{"commit_word_loaded", 40, "frames", SIGKILL},
                                        {"header_copied", 40, "frames", SIGKILL},
                                        {"in_handler", 40, "frames", SIGKILL},
+                                       {"reading", 40, "frames", SIGKILL},
                                        {"before_proof", 40, "frames", SIGKILL}};
 const std::vector<Case> remap_points{{"adopted", 1, "frames", SIGKILL},
                                      {"mapping", 2, "frames", SIGKILL}};

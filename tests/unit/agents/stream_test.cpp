@@ -187,6 +187,25 @@ TEST(DirectStream, IsFoundByALateConsumer) {
   ASSERT_TRUE(world.active(*second));
 }
 
+// Producers that died one soon after the other: their epochs are too young when the next one starts,
+// and go when they have been silent for long enough.
+// Proves: SHM-269, SHM-270
+TEST(DirectStream, CollectsWhatWasTooYoungAtItsStart) {
+  World world;
+  world.network.start_media_driver(world.aeron_dir);
+  auto options = world.producer_options();
+  options.remove_on_close = false;
+  for (int death = 0; death < 3; ++death) {
+    Node& node = world.node();
+    (void)world.producer(node.request(options));
+    node.conductor.reset();
+  }
+  const auto living = world.producer(world.node());
+  EXPECT_EQ(world.files.files(), 8);
+  world.run_for(sec);
+  EXPECT_EQ(world.files.files(), 4);  // its own epoch and one older
+}
+
 // Of this client and of another one of the process alike; tests/fault does the same with processes.
 // Proves: STR-1
 TEST(DirectStream, HasOneProducerAtATime) {

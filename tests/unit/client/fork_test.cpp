@@ -228,8 +228,8 @@ TEST_P(Forked, AChildMayConnectAnew) {
 
 INSTANTIATE_TEST_SUITE_P(BothModes, Forked,
                          testing::Values(Threading::threaded, Threading::invoked),
-                         [](const auto& info) {
-                           return info.param == Threading::threaded ? "threaded" : "invoked";
+                         [](const auto& tested) {
+                           return tested.param == Threading::threaded ? "threaded" : "invoked";
                          });
 
 }  // namespace
