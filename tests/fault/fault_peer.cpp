@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -107,16 +108,18 @@ class Sender {
     options.trace_id = name_;
     if (slot->seq() != seq || !slot->commit(options)) ++refused_;
   }
-  // In bursts as the clock says they are due; says how many frames a second it came to.
+  // In bursts as the clock says they are due. Time in which this process did not run is not made up
+  // for: that would be another rate. Says what the rate was.
   std::string flood(std::uint64_t rate, std::uint64_t seconds) {
     using Clock = std::chrono::steady_clock;
     const auto begin = Clock::now();
     const auto end = begin + std::chrono::seconds(seconds);
+    const std::uint64_t burst_limit = rate / 500;
     std::uint64_t sent = 0;
-    for (auto now = begin; now < end; now = Clock::now()) {
-      const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(now - begin);
-      const std::uint64_t due = static_cast<std::uint64_t>(passed.count()) * rate / 1'000'000;
-      for (std::uint64_t burst = 0; sent < due && burst < rate / 100; ++burst, ++sent) publish();
+    for (auto before = begin, now = begin; now < end; before = now, now = Clock::now()) {
+      const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(now - before);
+      std::uint64_t due = static_cast<std::uint64_t>(passed.count()) * rate / 1'000'000;
+      for (due = std::min(due, burst_limit); due > 0; --due, ++sent) publish();
       const timespec pause{0, flood_pause_ns};
       (void)::ppoll(nullptr, 0, &pause, nullptr);
     }

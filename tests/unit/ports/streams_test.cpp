@@ -204,12 +204,14 @@ TEST(Streams, EveryRestartAndEveryOtherLayoutHasAHigherEpoch) {
   }
 }
 
-// Two producers of one stream do not write to each other's memory.
+// Two producers of one stream, which only different directories allow, do not write to each other's
+// memory.
 // Proves: SHM-76
 TEST(Streams, EveryProducerWritesRegionsOfItsOwn) {
   Deployment deployment;
   ProducerOptions other = deployment.producer();
   other.producer_id = 8;
+  other.namespace_name = "other";
   const std::shared_ptr<Cell> first = deployment.add(deployment.producer());
   const std::shared_ptr<Cell> second = deployment.add(other);
   deployment.run(500 * ms);

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 
@@ -171,11 +173,14 @@ TEST_F(MappedStreamTest, a_forked_child_neither_sees_nor_unmaps_the_parents_mapp
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    // The hole of MADV_DONTFORK, filled by something of the child's.
     std::byte* base = reader_.header.base();
-    void* own = ::mmap(base, 4096, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (own != static_cast<void*>(base)) ::_exit(1);  // it was inherited
+    std::array<int, 2> pipe{};
+    // Not inherited, and yet nothing of the child's goes there by itself.
+    if (::pipe(pipe.data()) != 0 || ::write(pipe[1], base, 1) != -1 || errno != EFAULT) ::_exit(1);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    if (::mmap(base, 4096, PROT_READ, flags, -1, 0) != MAP_FAILED || errno != EEXIST) ::_exit(2);
+    // Something of the child's all the same.
+    if (::mprotect(base, 4096, PROT_READ | PROT_WRITE) != 0) ::_exit(3);
     reader_ = MappedStream{};
     *base = std::byte{1};  // faults when the destructor unmapped it
     ::_exit(0);
