@@ -17,7 +17,7 @@ struct EmbeddedDriverOptions {
   bool invoked = false;                 // do_work() drives it; otherwise one thread
   std::size_t term_bytes = 16U << 20U;  // where a channel names none
   bool sparse_terms = false;            // true for tests: no pages until they are used
-  base::Nanos timer_interval_ns = 50'000'000;
+  base::Nanos timer_interval_ns = 10'000'000;
   base::Nanos untethered_timeout_ns = 100'000'000;
   base::Nanos client_liveness_ns = 10'000'000'000;
   base::Nanos linger_ns = 1'000'000'000;

@@ -34,7 +34,8 @@ TEST(Channel, a_parameter_is_named_by_its_whole_name_only) {
 
 TEST(Channel, publications_get_term_lengths_and_short_untethered_timeouts) {
   const std::string timeouts =
-      "|untethered-window-limit-timeout=100ms|untethered-resting-timeout=100ms";
+      "|untethered-window-limit-timeout=20ms|untethered-linger-timeout=20ms"
+      "|untethered-resting-timeout=100ms";
   EXPECT_EQ(control_channel("aeron:ipc"), "aeron:ipc?term-length=1m" + timeouts);
   EXPECT_EQ(descriptor_channel("aeron:ipc"), "aeron:ipc?term-length=16m" + timeouts);
 }
@@ -42,7 +43,7 @@ TEST(Channel, publications_get_term_lengths_and_short_untethered_timeouts) {
 TEST(Channel, what_the_configuration_names_wins) {
   EXPECT_EQ(descriptor_channel("aeron:ipc?term-length=4m|untethered-window-limit-timeout=2s"),
             "aeron:ipc?term-length=4m|untethered-window-limit-timeout=2s|"
-            "untethered-resting-timeout=100ms");
+            "untethered-linger-timeout=20ms|untethered-resting-timeout=100ms");
 }
 
 // On UDP the same parameters would be the receiver's business.
