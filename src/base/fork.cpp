@@ -3,7 +3,10 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <type_traits>
 #include <utility>
+
+#include "base/assert.hpp"
 
 // Linux 4.17; an older kernel takes the address as a hint, which the free hole satisfies.
 #ifndef MAP_FIXED_NOREPLACE
@@ -19,7 +22,7 @@ struct Range {
   Range* next = nullptr;
 };
 
-// Everything that the handler works on. Never destroyed: ports may outlive static objects.
+// Everything that the handler works on. Its end is nothing, so that ports may outlive static objects.
 struct Known {
   std::mutex mutex;
   Range* mapped = nullptr;  // by this process
@@ -27,13 +30,15 @@ struct Known {
   InChild* first = nullptr;
 
   static Known& get() noexcept {
-    static Known* const known = new Known();
-    return *known;
+    static Known known;
+    return known;
   }
 
  private:
   Known() {
-    ::pthread_atfork([] { get().mutex.lock(); }, [] { get().mutex.unlock(); }, [] { in_child(); });
+    const int failed = ::pthread_atfork([] { get().mutex.lock(); }, [] { get().mutex.unlock(); },
+                                        [] { in_child(); });
+    TP_ASSERT(failed == 0);
   }
 
   static void in_child() noexcept {
@@ -42,9 +47,10 @@ struct Known {
     Range** last = &known.mapped;
     for (; *last != nullptr; last = &(*last)->next) {
       // Nothing better can be done where it fails: the hole stays a hole.
-      (void)::mmap(const_cast<std::byte*>((*last)->begin),
-                   static_cast<std::size_t>((*last)->end - (*last)->begin), PROT_NONE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+      [[maybe_unused]] void* const filled =
+          ::mmap(const_cast<std::byte*>((*last)->begin),
+                 static_cast<std::size_t>((*last)->end - (*last)->begin), PROT_NONE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     }
     *last = known.lost;
     known.lost = std::exchange(known.mapped, nullptr);
@@ -52,6 +58,8 @@ struct Known {
     known.mutex.unlock();
   }
 };
+
+static_assert(std::is_trivially_destructible_v<Known>);
 
 }  // namespace
 
