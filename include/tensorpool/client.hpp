@@ -56,6 +56,9 @@ enum class ClientState : std::uint8_t {
 // and moving and destroying are one thread's. Closing it closes all producers and consumers, which
 // then say `closed`; it never waits for them, and what they and their slots and views still use
 // stays valid until they are gone.
+//
+// A child made by fork() without exec connects anew: what it inherited says `forked` in every call or
+// does nothing, and the memory of its slots and views is inaccessible there.
 class TENSORPOOL_EXPORT Client {
  public:
   // Does not wait: without a media driver the client is `connecting` until there is one. Errors:
@@ -71,8 +74,10 @@ class TENSORPOOL_EXPORT Client {
   // Creates the regions of a stream (direct mode) and gets a producer for it. Complete once frames
   // can be claimed. Errors, from the Pending: invalid_argument naming the setting, limit_exceeded
   // (64 ports a client), back_pressured (the command queue is full), closed; stream_in_use naming
-  // the process that writes this stream already; no_space, permission_rejected, path_rejected,
-  // unsupported and system_error from the file system; transport_error.
+  // the process that writes this stream already (one that this client closed before does not count,
+  // one of another client until that client's conductor has seen it close); no_space,
+  // permission_rejected, path_rejected, unsupported and system_error from the file system;
+  // transport_error.
   Pending<Producer> producer(ProducerOptions options);
   // Complete once the descriptor stream is subscribed to, which takes a media driver but no producer:
   // it is `connecting` until its stream is announced. Errors, from the Pending: invalid_argument,

@@ -30,7 +30,7 @@ int seconds() {
 
 class Standing : public FaultTest {};
 
-// Proves: STR-233, STR-117
+// Proves: STR-233, SHM-177
 TEST_F(Standing, subscribers_do_not_hold_up_the_producer) {
   constexpr std::uint64_t wanted_rate = 100'000;
   Setting wide = setting();

@@ -71,7 +71,7 @@ class ProducerVictim : public Victims {
   }
 };
 
-// Proves: STR-1, STR-204, STR-233, SHM-177
+// Proves: STR-1, STR-204, STR-215
 TEST_P(ProducerVictim, hurts_nobody) {
   Peer first = consumer(setting());
   Peer second = consumer(setting());
@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(AtEveryPoint, ProducerVictim,
 // A producer that wakes up after another took its place (in another namespace, where no lock keeps
 // it out) writes its own old epoch and nothing else.
 class ProducerReplaced : public ProducerVictim {};
-// Proves: STR-112, STR-204, SHM-72
+// Proves: SHM-76
 TEST_P(ProducerReplaced, never_publishes_into_the_next_epoch) {
   Peer first = consumer(setting());
   Peer second = consumer(setting());
@@ -210,7 +210,7 @@ INSTANTIATE_TEST_SUITE_P(AtEveryPoint, ConsumerVictim, ::testing::ValuesIn(consu
 
 // The ring goes round more than once while the reader stands still in a frame.
 class ConsumerOverrun : public Victims {};
-// Proves: SHM-184, SHM-185
+// Proves: SHM-185
 TEST_P(ConsumerOverrun, takes_no_wrong_byte_for_a_frame) {
   Setting small = setting();
   small.slots = 64;
@@ -239,7 +239,6 @@ class MediaDriverVictim : public FaultTest {
  protected:
   void SetUp() override {}  // it is a peer here
 };
-// Proves: CON-48
 TEST_F(MediaDriverVictim, is_stopped_and_killed_and_the_stream_goes_on) {
   std::optional<Peer> driver(std::in_place, "driver", setting());
   ASSERT_TRUE(driver->ready());
