@@ -239,10 +239,15 @@ class ConsumerPort final : public PortBase<Env> {
   void tell_changes(PortState before, bool new_session, PortState now) {
     if (new_session && session_ != 0 && active()) {
       told_session_ = session_;
-      event_(Event{EventKind::mapped, now, wiring_->epoch, 0, 0});
+      say(Event{EventKind::mapped, now, wiring_->epoch, 0, 0});
     }
     if (before != now)
-      event_(Event{EventKind::state, now, wiring_ == nullptr ? 0 : wiring_->epoch, 0, 0});
+      say(Event{EventKind::state, now, wiring_ == nullptr ? 0 : wiring_->epoch, 0, 0});
+  }
+  // REQUIRES a handler of events. Where it forked, the child must not go on with what was lent.
+  void say(const Event& event) {
+    event_(event);
+    if (base::in_forked_child()) (void)check();
   }
 
   // Step 3: no application code runs inside the transport; the callback decodes, filters, appends.
@@ -329,11 +334,6 @@ class ConsumerPort final : public PortBase<Env> {
   // SHM-189 needs no memory of its own: R1 accepts only the commit word of this seq, and seq rises
   // within a session, so a stale word of the slot never equals it.
   bool open(const wire::FrameDescriptor& descriptor, OpenFrame& frame, Gate& gate, Polled& polled) {
-    if (base::lost_by_fork(wiring_->ring)) {
-      // The application forked inside its handler of an event.
-      end(polled);
-      return false;
-    }
     frame.wiring = wiring_;
     frame.slot = wiring_->slot(descriptor.seq);
     frame.committed = shm::load_commit_acquire(frame.slot);  // R1
@@ -476,7 +476,7 @@ class ConsumerPort final : public PortBase<Env> {
   }
   void tell(EventKind kind, std::uint64_t first, std::uint64_t last) {
     if (event_)
-      event_(Event{kind, PortState::active, wiring_ == nullptr ? 0 : wiring_->epoch, first, last});
+      say(Event{kind, PortState::active, wiring_ == nullptr ? 0 : wiring_->epoch, first, last});
   }
 
   ConsumerPortOptions options_;

@@ -183,6 +183,29 @@ TEST_P(Forked, AChildThatReturnsFromAHandlerDeliversNothing) {
   expect_that_it_goes_on();
 }
 
+// The same in a handler of events, which runs between two descriptors.
+TEST_P(Forked, AChildThatReturnsFromAnEventDeliversNothing) {
+  (void)deliver(*client, *producer, *consumer, 7).finish();
+  pid_t pid = -1;
+  int handled = 0;
+  consumer->on_event([&](const Event& event) {
+    if (event.kind == EventKind::gap && pid < 0) pid = ::fork();
+  });
+  ASSERT_TRUE(producer->claim(spec_of(64)).value().abort());
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(send(*producer, 8));
+  ASSERT_TRUE(until(*client, [&] {
+    const Polled polled = consumer->poll([&](const Frame&) { ++handled; });
+    if (pid == 0) ::_exit(handled == 0 && polled.state == PortState::closed ? 0 : 1);
+    return handled == 3;
+  }));
+  int status = -1;
+  ASSERT_GT(pid, 0);
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
+  consumer->on_event({});
+  expect_that_it_goes_on();
+}
+
 // Old pointers lead nowhere: not to the parent's frames, and not to the child's own memory either.
 TEST_P(Forked, AChildThatWritesThroughAnOldPointerFaults) {
   auto slot = producer->claim(spec_of(64)).value();
