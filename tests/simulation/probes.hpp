@@ -1,0 +1,77 @@
+// Counters of rare paths. A test demands that each was taken, so that a simulation that no longer
+// gets anywhere does not pass for a proof.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace tensorpool::simulation {
+
+enum class Probe : std::uint8_t {
+  delivered,
+  overwritten_before_reading,  // refused by R1 or by the validation of the header
+  overwritten_while_reading,   // refused by the proof after the handler
+  wrong_bytes_refused,         // the handler saw bytes of another frame, and the proof said so
+  gap,
+  resync,
+  duplicate_dropped,
+  skipped_by_latest,
+  ended_under_the_handler,  // the mapping was replaced or closed while the handler looked
+  other_epoch_dropped,
+  higher_epoch_noticed,
+  sequence_went_back,
+  remapped,
+  same_epoch_mapped_again,
+  lower_epoch_mapped,  // after the memory of the highest epoch had ended
+  pid_changed,
+  stale_activity,
+  announce_rejected,
+  closed_inside_the_handler,
+  polled_beside_a_view,
+  claims_out_of_order,  // a commit that waited for an earlier claim
+  claims_exhausted,
+  back_pressured_at_commit,
+  nobody_listened,
+  link_down_at_commit,
+  wiring_swapped_under_a_claim,
+  wiring_swapped_under_a_handler,
+  commit_refused,  // the producer was not active any more
+  paused_inside_a_call,
+  killed_while_filling,
+  killed_before_commit_word,
+  killed_between_commit_word_and_descriptor,
+  killed_in_the_handler,
+  successor_of_a_paused_process,
+  old_producer_woke_up,  // and committed under an epoch that has a successor
+  ended_cleanly,
+  disk_full,
+  media_driver_killed,
+  media_driver_frozen,
+  connection_lost,
+  client_dropped,  // by its media driver, for silence
+  image_taken_away,
+  reboot,
+  count_,
+};
+inline constexpr std::size_t probe_count = static_cast<std::size_t>(Probe::count_);
+
+std::string_view name(Probe probe) noexcept;
+
+class Probes {
+ public:
+  void hit(Probe probe, std::uint64_t times = 1) noexcept {
+    counts_[static_cast<std::size_t>(probe)] += times;
+  }
+  std::uint64_t operator[](Probe probe) const noexcept {
+    return counts_[static_cast<std::size_t>(probe)];
+  }
+  void add(const Probes& other) noexcept {
+    for (std::size_t i = 0; i < probe_count; ++i) counts_[i] += other.counts_[i];
+  }
+
+ private:
+  std::array<std::uint64_t, probe_count> counts_{};
+};
+
+}  // namespace tensorpool::simulation

@@ -1,0 +1,248 @@
+// The application of a producer: claims, fills word by word, commits in and out of order, aborts,
+// closes its port and opens another. Writes into the ledger what it really did.
+#include <array>
+#include <cstring>
+
+#include "agents/producer_port.hpp"
+#include "simulation/env.hpp"
+#include "simulation/world.hpp"
+
+namespace tensorpool::simulation {
+namespace {
+
+using agents::Step;
+
+class ProducerApp final : public App {
+ public:
+  explicit ProducerApp(Process& process) : process_(process), world_(process.world()) {}
+
+  void run() override {
+    while (!process_.leaving()) {
+      if (port_ == nullptr) {
+        open();
+      } else {
+        act();
+      }
+      process_.yield();
+    }
+  }
+
+  void on_step(Step step) override {
+    if (step == Step::adopted && !claims_.empty()) world_.hit(Probe::wiring_swapped_under_a_claim);
+  }
+  void on_notice(const Notice& notice) override {
+    if (notice.kind == NoticeKind::error && notice.text.find("no_space") != std::string_view::npos)
+      world_.hit(Probe::disk_full);
+  }
+  bool filling() const override { return filling_; }
+
+  // The books of concurrency.md, section 3; inside of a call they are on their way.
+  void check() override {
+    if (port_ == nullptr || process_.in_call()) return;
+    const agents::ProducerCounts& c = port_->cell().producer;
+    const std::uint64_t ends = c.published.get() + c.not_announced.get() + c.aborted.get() +
+                               c.refused.get() + c.open.get();
+    if (ends != c.claimed.get() || c.claimed.get() != claimed_) {
+      world_.fail(fmt::format(
+          "{}: books do not balance: {} claims made, claimed {}, published {}, not announced {}, "
+          "aborted {}, refused {}, open {}",
+          process_.name(), claimed_, c.claimed.get(), c.published.get(), c.not_announced.get(),
+          c.aborted.get(), c.refused.get(), c.open.get()));
+    }
+  }
+
+  void close() override {
+    request_.reset();
+    if (port_ != nullptr) close_port();
+  }
+
+ private:
+  using Port = agents::ProducerPort<SimEnv>;
+  struct Claim {
+    agents::ClaimedSlot slot;
+    EpochBook* book = nullptr;
+  };
+
+  void open() {
+    if (request_ == nullptr) {
+      ProducerOptions options;
+      options.stream = process_.role().stream;
+      options.producer_id = process_.role().id;
+      options.base_dir = base_dir;
+      options.slots = slots_ = 4U << world_.dice(3);
+      options.pools = {{.pool_id = 1, .stride_bytes = 64}, {.pool_id = 2, .stride_bytes = 256}};
+      options.remove_on_close = world_.chance(80);
+      options.max_claims = 4;
+      options.qos_interval_ns = 2 * announce_period_ns;
+      request_ = std::make_shared<agents::Request>(std::move(options));
+      if (!process_.conductor().submit(request_)) world_.fail("a command queue of 16 is full");
+      return;
+    }
+    if (request_->state() == agents::Request::State::failed) request_.reset();  // once more
+    if (request_ == nullptr || request_->state() != agents::Request::State::complete) return;
+    agents::ProducerPortOptions options;
+    options.stream_id = process_.role().stream;
+    options.producer_id = process_.role().id;
+    options.max_claims = request_->producer.max_claims;
+    options.descriptor_timestamps = world_.chance(30);
+    cell_ = request_->take_cell();
+    port_ = std::make_unique<Port>(options, cell_, nullptr);
+    request_.reset();
+    claimed_ = 0;
+  }
+
+  void act() {
+    const std::uint64_t dice = world_.calm() ? 0 : world_.dice(1000);
+    if (world_.calm() && !claims_.empty()) return finish_one();
+    if (dice < 700) return send();
+    if (dice < 850) return (void)claim();
+    if (dice < 990) return claims_.empty() ? send() : finish_one();
+    if (dice < 996) return (void)ask_state();
+    close_port();
+  }
+
+  void ask_state() {
+    const Process::Call call(process_);
+    (void)port_->state();
+  }
+
+  // One frame from claim to commit.
+  void send() {
+    if (!claim()) return;
+    finish(claims_.size() - 1, true);
+  }
+
+  bool claim() {
+    TensorSpec spec;
+    spec.dtype = DType::u64;
+    spec.shape = {1 + static_cast<std::int64_t>(world_.dice(world_.chance(30) ? 32 : 8))};
+    Result<agents::ClaimedSlot> claimed = [&] {
+      const Process::Call call(process_);
+      return port_->claim(spec);
+    }();
+    if (!claimed) {
+      if (claimed.error().code() == Code::claims_exhausted) world_.hit(Probe::claims_exhausted);
+      return false;
+    }
+    ++claimed_;
+    EpochBook* book = enter(claimed->wiring->epoch);
+    if (book == nullptr) return false;
+    claims_.push_back({*claimed, book});
+    world_.trace("{} claims epoch {} seq {} of {} bytes", process_.name(), book->epoch,
+                 claimed->seq, claimed->size);
+    fill(claims_.back());
+    return true;
+  }
+
+  // The book of the epoch that the port works on; an epoch belongs to one mapping of one producer.
+  EpochBook* enter(std::uint64_t epoch) {
+    EpochBook* book = world_.ledger().find(process_.host().boot, process_.role().stream, epoch);
+    if (book == nullptr) {
+      return world_.ledger().make(
+          process_.host().boot,
+          {process_.role().stream, epoch, process_.incarnation(), slots_, cell_, {}});
+    }
+    if (book->cell == cell_) return book;
+    world_.fail(fmt::format("{}: epoch {} of stream {} was made twice", process_.name(), epoch,
+                            process_.role().stream));
+    return nullptr;
+  }
+
+  void fill(const Claim& claim) {
+    filling_ = true;
+    for (std::uint64_t i = 0; i < claim.slot.size / 8; ++i) {
+      const std::uint64_t word = claim.book->word(claim.slot.seq, i);
+      std::memcpy(claim.slot.data + i * 8, &word, 8);
+      if (world_.chance(10)) process_.yield();
+    }
+    filling_ = false;
+  }
+
+  // Commits, or now and then aborts, any of the open claims.
+  void finish_one() {
+    finish(static_cast<std::size_t>(world_.dice(claims_.size())),
+           world_.calm() || world_.chance(85));
+  }
+
+  void finish(std::size_t index, bool commit) {
+    const Claim claim = claims_[index];
+    claims_.erase(claims_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (!commit) {
+      const Process::Call call(process_);
+      (void)port_->abort(claim.slot);
+      return;
+    }
+    CommittedFrame frame{static_cast<std::uint32_t>(claim.slot.size), true, world_.calm()};
+    claim.book->frame(claim.slot.seq) = frame;
+    CommitOptions options;
+    options.trace_id = claim.slot.seq + 1;
+    const Result<Committed> committed = [&] {
+      const Process::Call call(process_);
+      return port_->commit(claim.slot, options);
+    }();
+    if (!committed) {
+      claim.book->frame(claim.slot.seq).committing = false;
+      world_.hit(Probe::commit_refused);
+      world_.trace("{} cannot commit seq {}: {}", process_.name(), claim.slot.seq,
+                   committed.error().message());
+      return;
+    }
+    tell(claim, committed->told);
+  }
+
+  void tell(const Claim& claim, Told told) {
+    world_.trace("{} commits epoch {} seq {}, told {}", process_.name(), claim.book->epoch,
+                 claim.slot.seq, static_cast<int>(told));
+    switch (told) {
+      case Told::consumers:
+        if (process_.superseded()) world_.hit(Probe::old_producer_woke_up);
+        break;
+      case Told::held:
+        world_.hit(Probe::claims_out_of_order);
+        break;
+      case Told::nobody:
+        world_.hit(Probe::nobody_listened);
+        break;
+      case Told::back_pressured:
+        world_.hit(Probe::back_pressured_at_commit);
+        break;
+      case Told::link_down:
+        world_.hit(Probe::link_down_at_commit);
+        break;
+    }
+  }
+
+  // Claims may outlive the port; their memory stays until they are given up.
+  void close_port() {
+    const Process::Call call(process_);
+    const bool first = world_.chance(50);
+    if (first) drop_claims();
+    port_->close();
+    world_.trace("{} closes its port", process_.name());
+    drop_claims();
+    port_.reset();
+    cell_.reset();
+  }
+  void drop_claims() {
+    for (const Claim& claim : claims_) (void)port_->abort(claim.slot);
+    claims_.clear();
+  }
+
+  Process& process_;
+  World& world_;
+  std::shared_ptr<agents::Request> request_;
+  std::shared_ptr<agents::Cell> cell_;
+  std::unique_ptr<Port> port_;
+  std::vector<Claim> claims_;
+  std::uint64_t claimed_ = 0;
+  std::uint32_t slots_ = 0;
+  bool filling_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<App> make_producer(Process& process) {
+  return std::make_unique<ProducerApp>(process);
+}
+
+}  // namespace tensorpool::simulation

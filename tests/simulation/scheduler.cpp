@@ -1,0 +1,178 @@
+// What happens next, and the end of a run.
+#include <algorithm>
+
+#include "simulation/env.hpp"
+#include "simulation/world.hpp"
+
+namespace tensorpool::simulation {
+namespace {
+
+// After the last fault, how long a consumer may take to receive new frames. Made of the media
+// driver timeout (10 periods), an add that is tried again (5), a mapping that goes stale and is
+// forgotten (5 + 5), images that rest, and a few announces.
+constexpr std::int64_t recovery_periods = 60;
+constexpr std::uint64_t recovery_frames = 3;
+constexpr int turns_to_the_end = 1'000'000;
+
+}  // namespace
+
+Report run(const Settings& settings, void (*on_failure)(const std::string&)) {
+  World world(settings, on_failure);
+  world.run();
+  return world.report();
+}
+
+World::World(const Settings& settings, void (*on_failure)(const std::string&))
+    : settings_(settings), on_failure_(on_failure), prng_(settings.seed), trace_(settings.trace) {
+  roles_ = {{true, 10'000, 1, nullptr},
+            {true, 10'001, 2, nullptr},
+            {false, 10'000, 3, nullptr},
+            {false, 10'000, 4, nullptr},
+            {false, 10'001, 5, nullptr}};
+  new_host();
+  weather(!settings_.faults);
+  start_missing();
+}
+
+World::~World() = default;
+
+std::string World::name_of(const Role& role, std::uint32_t incarnation) {
+  return fmt::format("{}{}.{}", role.produces ? 'P' : 'C', role.id, incarnation);
+}
+
+bool World::living(std::uint32_t incarnation) const noexcept {
+  return std::any_of(roles_.begin(), roles_.end(), [&](const Role& role) {
+    return role.current != nullptr && role.current->incarnation() == incarnation;
+  });
+}
+
+void World::fail(std::string what) {
+  if (failed()) return;
+  trace_.line(host_->clock.monotonic_ns(), "FAILED: {}", what);
+  failure_ = std::move(what);
+  if (on_failure_ != nullptr) on_failure_(failure_);
+}
+
+Report World::report() const {
+  return {failure_, trace_.hash(), trace_.lines(), recovery_ns_, probes_};
+}
+
+void World::run() {
+  for (std::uint64_t i = 0; i < settings_.steps && !failed(); ++i) step();
+  if (!failed()) recover();
+  tear_down();
+}
+
+void World::step() {
+  const std::uint64_t dice = prng_.below(1000);
+  if (dice < 560) {
+    if (Process* process = any_running(); process != nullptr) go_on(*process);
+  } else if (dice < 840) {
+    if (Process* process = any_running(); process != nullptr) {
+      for (std::uint64_t cycles = 1 + prng_.below(3); cycles > 0; --cycles)
+        (void)process->do_work();
+    }
+  } else if (dice < 985) {
+    pass_time();
+  } else if (settings_.faults) {
+    harm();
+  }
+  check_all();
+}
+
+// Mostly microseconds, now and then long enough for any timeout.
+void World::pass_time() {
+  constexpr std::uint64_t ms = 1'000'000;
+  const std::uint64_t kind = prng_.below(100);
+  const std::uint64_t most = kind < 80 ? ms : kind < 98 ? 20 * ms : 400 * ms;
+  host_->network.advance(1 + static_cast<base::Nanos>(prng_.below(most)));
+}
+
+void World::go_on(Process& process) {
+  if (!process.application_done()) process.resume();
+  if (process.application_done() && process.running()) {
+    trace("{} ends", process.name());
+    hit(Probe::ended_cleanly);
+    process.end();
+  }
+}
+
+std::vector<Process*> World::those(bool running, bool paused) {
+  std::vector<Process*> found;
+  for (const auto& process : processes_) {
+    if ((running && process->running()) || (paused && process->paused()))
+      found.push_back(process.get());
+  }
+  return found;
+}
+
+Process* World::any_running() {
+  const std::vector<Process*> candidates = those(true, false);
+  return candidates.empty() ? nullptr : candidates[prng_.below(candidates.size())];
+}
+
+void World::check_all() {
+  for (const auto& process : processes_) {
+    if (process->running()) process->app().check();
+  }
+}
+
+// Faults stop, everybody is there, and frames flow again within the bound.
+void World::recover() {
+  trace("the faults end");
+  calm_ = true;
+  weather(true);
+  media_driver(true);
+  disk_space(true);
+  for (const auto& process : processes_) {
+    if (process->paused()) process->pause(false);
+    const bool leaves = process->running() && !process->asked_to_leave();
+    if (process->running() && process->superseded()) kill(*process);
+    if (leaves && process->running() && process->role().tampered) kill(*process);
+  }
+  const base::Nanos begin = host_->clock.monotonic_ns();
+  while (!recovered() && !failed()) {
+    recovery_round();
+    recovery_ns_ = host_->clock.monotonic_ns() - begin;
+    if (recovery_ns_ <= recovery_periods * announce_period_ns) continue;
+    for (const Role& role : roles_) {
+      if (role.produces || role.current->app().calm_frames() >= recovery_frames) continue;
+      fail(fmt::format("{} received {} new frames in {} announce periods after the last fault",
+                       role.current->name(), role.current->app().calm_frames(), recovery_periods));
+    }
+  }
+}
+
+void World::recovery_round() {
+  start_missing();
+  host_->network.advance(announce_period_ns / 100);
+  for (Process* process : those(true, false)) {
+    for (int i = 0; i < 3; ++i) (void)process->do_work();
+    for (int i = 0; i < 12 && process->running(); ++i) go_on(*process);
+  }
+  check_all();
+}
+
+bool World::recovered() const {
+  return std::all_of(roles_.begin(), roles_.end(), [](const Role& role) {
+    return role.current != nullptr &&
+           (role.produces || role.current->app().calm_frames() >= recovery_frames);
+  });
+}
+
+// Nobody looks any more: everything runs to its end, what was killed too, and must leave nothing.
+void World::tear_down() {
+  over_ = true;
+  for (const auto& process : processes_) {
+    if (process->ended()) continue;
+    int turns = 0;
+    while (!process->application_done() && ++turns < turns_to_the_end) process->resume();
+    if (!process->application_done()) {
+      fail(fmt::format("{} does not come to its end", process->name()));
+      return;
+    }
+    process->end();
+  }
+}
+
+}  // namespace tensorpool::simulation
