@@ -32,7 +32,7 @@ void on_signal(int signal) {
 }
 
 void catch_signals() {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(TENSORPOOL_SIMULATE_SANITIZED)
+#if !defined(SIMULATION_SANITIZED)
   static std::array<char, 65536> stack;
   stack_t alternative{};
   alternative.ss_sp = stack.data();
