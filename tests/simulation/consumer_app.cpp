@@ -17,7 +17,8 @@ using agents::Step;
 
 class ConsumerApp final : public App {
  public:
-  explicit ConsumerApp(Process& process) : process_(process), world_(process.world()) {}
+  explicit ConsumerApp(Thread& thread)
+      : thread_(thread), process_(thread.process()), world_(process_.world()) {}
 
   void run() override {
     while (!process_.leaving()) {
@@ -26,7 +27,7 @@ class ConsumerApp final : public App {
       } else {
         act();
       }
-      process_.yield();
+      thread_.yield();
     }
     if (view_) finish_view();
   }
@@ -57,25 +58,26 @@ class ConsumerApp final : public App {
       world_.hit(Probe::lower_epoch_mapped);
       if (now - unmapped_at_ns_ <= liveness_factor * announce_period_ns) {
         world_.fail(fmt::format("{}: epoch {} is mapped {} ns after the higher {} was unmapped",
-                                process_.name(), notice.epoch, now - unmapped_at_ns_,
+                                thread_.name(), notice.epoch, now - unmapped_at_ns_,
                                 mapped_epoch_));
       }
     }
     mapped_epoch_ = notice.epoch;
   }
 
-  // The books of concurrency.md, section 3: at most the frame in hand and an open view are missing.
+  // The books of concurrency.md, section 3. Only an open view may be missing; inside of a call also
+  // the frame in hand, and the newest one that latest() holds.
   void check() override {
     if (port_ == nullptr) return;
     const agents::ConsumerCounts& c = port_->cell().consumer;
     const std::uint64_t ends = sum(c);
-    const std::uint64_t open = (view_ ? 1U : 0U) + (process_.in_call() ? 1U : 0U);
-    const std::uint64_t least = process_.in_call() ? 0 : open;
+    const std::uint64_t open = (view_ ? 1U : 0U) + (thread_.in_call() ? 2U : 0U);
+    const std::uint64_t least = thread_.in_call() ? 0 : open;
     if (ends + least > c.seen.get() || ends + open < c.seen.get()) {
       world_.fail(
           fmt::format("{}: books do not balance: seen {}, delivered {}, overwritten {}, "
                       "lost {}, skipped {}, ended {}, open {}",
-                      process_.name(), c.seen.get(), c.delivered.get(), c.overwritten.get(),
+                      thread_.name(), c.seen.get(), c.delivered.get(), c.overwritten.get(),
                       c.lost.get(), c.skipped.get(), c.ended.get(), open));
     }
   }
@@ -107,19 +109,19 @@ class ConsumerApp final : public App {
   void open() {
     if (request_ == nullptr) {
       ConsumerOptions options;
-      options.stream = process_.role().stream;
-      options.consumer_id = process_.role().id;
+      options.stream = thread_.part().stream;
+      options.consumer_id = thread_.part().id;
       options.hello_interval_ns = options.qos_interval_ns = 2 * announce_period_ns;
       request_ = std::make_shared<agents::Request>(std::move(options));
-      if (!process_.conductor().submit(request_)) world_.fail("a command queue of 16 is full");
+      if (!process_.submit(request_)) request_.reset();
       mapped_epoch_ = 0;  // a new consumer knows of no epoch
       return;
     }
     if (request_->state() == agents::Request::State::failed) request_.reset();
     if (request_ == nullptr || request_->state() != agents::Request::State::complete) return;
     agents::ConsumerPortOptions options;
-    options.stream_id = process_.role().stream;
-    options.consumer_id = process_.role().id;
+    options.stream_id = thread_.part().stream;
+    options.consumer_id = thread_.part().id;
     options.max_gap = world_.chance(50) ? 12 : 256;
     options.max_rate_hz = world_.chance(15) ? 100 : 0;
     port_ = std::make_unique<Port>(options, request_->take_cell(), nullptr);
@@ -129,6 +131,7 @@ class ConsumerApp final : public App {
   }
 
   void act() {
+    if (port_->closed()) return close_port();  // inside an event
     const std::uint64_t dice = world_.dice(1000);
     if (view_) {
       if (dice < 200 && !world_.calm()) {
@@ -141,14 +144,14 @@ class ConsumerApp final : public App {
     if (dice < 850) return pull(false);
     if (dice < 930) return pull(true);
     if (dice < 992) {
-      const Process::Call call(process_);
+      const Thread::Call call(thread_);
       return (void)port_->state();
     }
     close_port();
   }
 
   void poll() {
-    const Process::Call call(process_);
+    const Thread::Call call(thread_);
     const agents::ConsumerCounts& c = port_->cell().consumer;
     const std::uint64_t before = sum(c);
     const Polled polled = port_->poll([this](OpenFrame& frame) { return handle(frame); });
@@ -156,11 +159,10 @@ class ConsumerApp final : public App {
     const std::uint64_t told =
         polled.delivered + polled.overwritten + polled.lost + polled.skipped + polled.ended;
     if (told != sum(c) - before) {
-      world_.fail(fmt::format("{}: poll says {} frames, its counters {}", process_.name(), told,
+      world_.fail(fmt::format("{}: poll says {} frames, its counters {}", thread_.name(), told,
                               sum(c) - before));
     }
     note_counts();
-    if (port_->closed()) close_port();
   }
 
   Visit handle(OpenFrame& frame) {
@@ -173,19 +175,36 @@ class ConsumerApp final : public App {
     Visit visit = Visit::unproved;
     if (dice < 100) visit = frame.intact() ? Visit::intact : Visit::overwritten;
     if (dice >= 100 && dice < 130) visit = Visit::skip;
-    if (dice >= 130 && dice < 134) {
-      world_.hit(Probe::closed_inside_the_handler);
-      port_->close();
-    }
+    if (dice >= 130 && dice < 160) misbehave(dice);
     look.delivered = port_->cell().consumer.delivered.get();
     pending_ = look;
     return visit;
   }
 
+  // What a handler may do beside reading.
+  void misbehave(std::uint64_t dice) {
+    if (dice < 134) {
+      world_.hit(Probe::closed_inside_the_handler);
+      port_->close();
+    } else if (dice < 150) {
+      world_.hit(Probe::state_asked_inside_the_handler);
+      (void)port_->state();
+    } else {
+      world_.hit(Probe::polled_inside_the_handler);
+      const Polled polled = port_->poll([this](OpenFrame&) {
+        world_.fail(
+            fmt::format("{}: a poll inside the handler hands over a frame", thread_.name()));
+        return Visit::skip;
+      });
+      if (polled.work() != 0)
+        world_.fail(fmt::format("{}: a poll inside the handler works", thread_.name()));
+    }
+  }
+
   // Pulls one frame and keeps it open.
   void pull(bool latest) {
     Polled polled;
-    const Process::Call call(process_);
+    const Thread::Call call(thread_);
     const std::uint64_t skipped = port_->cell().consumer.skipped.get();
     OpenFrame* frame = latest ? port_->latest(polled) : port_->next(polled);
     if (latest && port_->cell().consumer.skipped.get() > skipped)
@@ -199,7 +218,7 @@ class ConsumerApp final : public App {
   }
 
   void finish_view() {
-    const Process::Call call(process_);
+    const Thread::Call call(thread_);
     const Visit asked = world_.chance(20)
                             ? (port_->view_intact() ? Visit::intact : Visit::overwritten)
                             : Visit::unproved;
@@ -221,7 +240,7 @@ class ConsumerApp final : public App {
     look.sessions = port_->cell().consumer.sessions.get();
     if (world_.over()) return look;
     if (look.session == session_ && any_ && frame.info.seq <= last_seq_) {
-      world_.fail(fmt::format("{}: seq {} comes behind {} in one session", process_.name(),
+      world_.fail(fmt::format("{}: seq {} comes behind {} in one session", thread_.name(),
                               frame.info.seq, last_seq_));
     }
     any_ = true;
@@ -231,7 +250,7 @@ class ConsumerApp final : public App {
       const agents::Note::Value note = port_->cell().note(kind).read();
       if (note.count != 0 && note.session == look.session) {
         world_.fail(fmt::format("{}: seq {} of epoch {} is handed over, though {} was noticed",
-                                process_.name(), frame.info.seq, frame.info.epoch,
+                                thread_.name(), frame.info.seq, frame.info.epoch,
                                 kind == NoteKind::regression ? "a regression" : "a higher epoch"));
       }
     }
@@ -241,7 +260,7 @@ class ConsumerApp final : public App {
   // R3, word by word.
   void read(const OpenFrame& frame, Look& look) {
     const EpochBook* book =
-        world_.ledger().find(process_.host().boot, process_.role().stream, frame.info.epoch);
+        world_.ledger().find(process_.host().boot, thread_.part().stream, frame.info.epoch);
     const CommittedFrame* committed = book == nullptr ? nullptr : book->find(frame.info.seq);
     look.known = committed != nullptr && committed->committing &&
                  committed->size_bytes == frame.info.size_bytes &&
@@ -252,7 +271,7 @@ class ConsumerApp final : public App {
       std::uint64_t word = 0;
       std::memcpy(&word, frame.payload + i * 8, 8);
       if (word != book->word(frame.info.seq, i)) look.right = false;
-      if (world_.chance(10)) process_.yield();
+      if (world_.chance(10)) thread_.yield();
     }
   }
 
@@ -273,17 +292,17 @@ class ConsumerApp final : public App {
 
   void delivered(const Look& look, std::uint64_t sessions) {
     world_.hit(Probe::delivered);
-    world_.trace("{} got epoch {} seq {}", process_.name(), look.info.epoch, look.info.seq);
+    world_.trace("{} got epoch {} seq {}", thread_.name(), look.info.epoch, look.info.seq);
     if (look.calm) ++calm_frames_;
     if (!look.known || !look.right) {
-      world_.fail(fmt::format("{}: epoch {} seq {} was delivered, but {}", process_.name(),
+      world_.fail(fmt::format("{}: epoch {} seq {} was delivered, but {}", thread_.name(),
                               look.info.epoch, look.info.seq,
                               look.known ? "its bytes are not those that were committed"
                                          : "no such frame was committed"));
     }
     if (sessions != look.sessions) {
       world_.fail(fmt::format("{}: epoch {} seq {} was delivered after its mapping was replaced",
-                              process_.name(), look.info.epoch, look.info.seq));
+                              thread_.name(), look.info.epoch, look.info.seq));
     }
   }
   void refused(const Look& look) {
@@ -292,19 +311,31 @@ class ConsumerApp final : public App {
 
   void on_event(const Event& event) {
     if (world_.over()) return;
-    world_.trace("{} event {} epoch {} seq {} to {}", process_.name(), static_cast<int>(event.kind),
+    world_.trace("{} event {} epoch {} seq {} to {}", thread_.name(), static_cast<int>(event.kind),
                  event.epoch, event.first, event.last);
     if (event.kind == EventKind::gap) world_.hit(Probe::gap);
-    if (event.kind != EventKind::overwritten) return;
+    if (event.kind == EventKind::overwritten) on_overwritten(event);
+    if (world_.chance(20)) thread_.yield();
+    const std::uint64_t dice = world_.calm() ? 999 : world_.dice(1000);
+    if (dice < 30) {
+      world_.hit(Probe::state_asked_inside_an_event);
+      (void)port_->state();
+    } else if (dice < 34) {
+      world_.hit(Probe::closed_inside_an_event);
+      port_->close();
+    }
+  }
+
+  void on_overwritten(const Event& event) {
     world_.hit(pending_ && pending_->info.seq == event.first ? Probe::overwritten_while_reading
                                                              : Probe::overwritten_before_reading);
     const EpochBook* book =
-        world_.ledger().find(process_.host().boot, process_.role().stream, event.epoch);
+        world_.ledger().find(process_.host().boot, thread_.part().stream, event.epoch);
     if (book == nullptr || !book->claimed_again(event.first)) {
       world_.fail(
           fmt::format("{}: epoch {} seq {} counts as overwritten, but its slot was not "
                       "claimed again",
-                      process_.name(), event.epoch, event.first));
+                      thread_.name(), event.epoch, event.first));
     }
   }
 
@@ -327,9 +358,9 @@ class ConsumerApp final : public App {
 
   void close_port() {
     if (view_) finish_view();
-    const Process::Call call(process_);
+    const Thread::Call call(thread_);
     port_->close();
-    world_.trace("{} closes its port", process_.name());
+    world_.trace("{} closes its port", thread_.name());
     check_closed();
     pending_.reset();
     counted_ = {};
@@ -339,9 +370,10 @@ class ConsumerApp final : public App {
   void check_closed() {
     const agents::ConsumerCounts& c = port_->cell().consumer;
     if (!world_.over() && sum(c) != c.seen.get())
-      world_.fail(fmt::format("{}: books do not balance at the end", process_.name()));
+      world_.fail(fmt::format("{}: books do not balance at the end", thread_.name()));
   }
 
+  Thread& thread_;
   Process& process_;
   World& world_;
   std::shared_ptr<agents::Request> request_;
@@ -360,8 +392,6 @@ class ConsumerApp final : public App {
 
 }  // namespace
 
-std::unique_ptr<App> make_consumer(Process& process) {
-  return std::make_unique<ConsumerApp>(process);
-}
+std::unique_ptr<App> make_consumer(Thread& thread) { return std::make_unique<ConsumerApp>(thread); }
 
 }  // namespace tensorpool::simulation

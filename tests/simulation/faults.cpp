@@ -120,8 +120,13 @@ void World::kill_one() {
 void World::leave_one() {
   Process* process = any_running();
   if (process == nullptr) return;
-  trace("{} is asked to leave", process->name());
-  process->ask_to_leave();
+  const bool close = chance(50);
+  trace("{} {}", process->name(), close ? "closes its client" : "is asked to leave");
+  if (close) {
+    process->close_client();
+  } else {
+    process->ask_to_leave();
+  }
 }
 
 // Somebody takes a paused process for dead and starts another one in its place.
@@ -188,8 +193,10 @@ void World::impostor() {
   (void)host_->disk.poke(path, shm::superblock_at::pid.offset, std::as_bytes(std::span(&pid, 1)));
   // Whose it was is not known here: none of its stream will be waited for.
   for (Role& role : roles_) {
-    if (role.produces && path.find(fmt::format("/{}/", role.stream)) != std::string::npos)
-      role.tampered = true;
+    for (const Part& part : role.parts) {
+      if (part.produces && path.find(fmt::format("/{}/", part.stream)) != std::string::npos)
+        role.tampered = true;
+    }
   }
 }
 

@@ -70,6 +70,18 @@ std::string_view name(Probe probe) noexcept {
       return "killed between commit word and descriptor";
     case Probe::killed_in_the_handler:
       return "killed in the handler";
+    case Probe::killed_inside_a_transport_claim:
+      return "killed inside a transport claim";
+    case Probe::client_closed_under_a_call:
+      return "client closed under a call";
+    case Probe::state_asked_inside_the_handler:
+      return "state asked inside the handler";
+    case Probe::polled_inside_the_handler:
+      return "polled inside the handler";
+    case Probe::state_asked_inside_an_event:
+      return "state asked inside an event";
+    case Probe::closed_inside_an_event:
+      return "closed inside an event";
     case Probe::successor_of_a_paused_process:
       return "successor of a paused process";
     case Probe::old_producer_woke_up:

@@ -42,6 +42,12 @@ enum class Probe : std::uint8_t {
   killed_before_commit_word,
   killed_between_commit_word_and_descriptor,
   killed_in_the_handler,
+  killed_inside_a_transport_claim,
+  client_closed_under_a_call,
+  state_asked_inside_the_handler,
+  polled_inside_the_handler,
+  state_asked_inside_an_event,
+  closed_inside_an_event,
   successor_of_a_paused_process,
   old_producer_woke_up,  // and committed under an epoch that has a successor
   ended_cleanly,

@@ -1,5 +1,6 @@
 #include "simulation/process.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -9,7 +10,7 @@
 namespace tensorpool::simulation {
 namespace {
 
-Process* running_process = nullptr;
+Thread* running_thread = nullptr;
 
 std::string_view text_of(agents::Step step) noexcept {
   switch (step) {
@@ -55,23 +56,92 @@ std::string_view text_of(NoticeKind kind) noexcept {
   return "unknown";
 }
 
-// Speaks for a process while its code runs.
+// Speaks for a thread while its code runs.
 class Running {
  public:
-  explicit Running(Process& process) noexcept { running_process = &process; }
+  explicit Running(Thread& thread) noexcept { running_thread = &thread; }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
-  ~Running() { running_process = nullptr; }
+  ~Running() { running_thread = nullptr; }
 };
 
 }  // namespace
 
 void at_step(agents::Step step) noexcept {
-  if (running_process != nullptr) running_process->step(step);
+  if (running_thread != nullptr) running_thread->step(step);
 }
 base::Nanos now_here() noexcept {
-  TP_ASSERT(running_process != nullptr);
-  return running_process->host().clock.monotonic_ns();
+  TP_ASSERT(running_thread != nullptr);
+  return running_thread->process().host().clock.monotonic_ns();
+}
+
+WatchedPublication& watched(transport::Publication& real) noexcept {
+  TP_ASSERT(running_thread != nullptr);
+  running_thread->publication().watch(real);
+  return running_thread->publication();
+}
+
+transport::Position WatchedPublication::try_claim(std::size_t size,
+                                                  transport::Claim& claim) noexcept {
+  const transport::Position position = real_->try_claim(size, claim);
+  if (position <= 0 || sim::Fiber::current() == nullptr) return position;
+  thread_.announcing(true);
+  if (thread_.process().world().chance(20)) thread_.yield();
+  return position;
+}
+
+void WatchedPublication::commit(transport::Claim& claim) noexcept {
+  if (!thread_.process().world().over()) thread_.app().on_descriptor({claim.data, claim.size});
+  thread_.announcing(false);
+  real_->commit(claim);
+}
+
+Thread::Thread(Process& process, const Part& part)
+    : process_(process),
+      part_(part),
+      name_(fmt::format("{}/{}{}", process.name(), part.produces ? "out" : "in", part.id)),
+      app_(part.produces ? make_producer(*this) : make_consumer(*this)),
+      fiber_([this] { app_->run(); }) {}
+
+void Thread::resume() {
+  TP_ASSERT(!fiber_.done());
+  const Running running(*this);
+  fiber_.resume();
+}
+
+void Thread::yield() {
+  if (!process_.world().over()) sim::Fiber::yield();
+}
+void Thread::maybe_yield() {
+  if (!process_.world().over() && process_.world().chance(50)) sim::Fiber::yield();
+}
+
+void Thread::step(agents::Step step) {
+  World& world = process_.world();
+  if (sim::Fiber::current() == nullptr || world.over()) return;
+  stands_at_ = step;
+  world.trace("{} {}", name_, text_of(step));
+  app_->on_step(step);
+  maybe_yield();
+}
+
+void Thread::close() {
+  TP_ASSERT(fiber_.done());
+  const Running running(*this);
+  app_->close();
+}
+
+// What the process was doing when it was killed.
+void Thread::note_kill() {
+  World& world = process_.world();
+  if (stands_at_ == agents::Step::before_commit_word) world.hit(Probe::killed_before_commit_word);
+  if (stands_at_ == agents::Step::after_commit_word ||
+      stands_at_ == agents::Step::before_descriptor) {
+    world.hit(Probe::killed_between_commit_word_and_descriptor);
+  }
+  if (app_->filling()) world.hit(Probe::killed_while_filling);
+  if (app_->handling()) world.hit(Probe::killed_in_the_handler);
+  if (announcing_) world.hit(Probe::killed_inside_a_transport_claim);
 }
 
 // Notes the ids under which the process is known to media drivers, which kill -9 needs.
@@ -105,8 +175,7 @@ Process::Process(World& world, std::shared_ptr<Host> host, Role& role, std::uint
       incarnation_(incarnation),
       name_(World::name_of(role, incarnation)),
       files_(host_->disk, 1000 + std::uint64_t{incarnation}),
-      transport_(std::make_unique<NotingTransport>(host_->network.make_transport(), clients_)),
-      fiber_([this] { app_->run(); }) {
+      transport_(std::make_unique<NotingTransport>(host_->network.make_transport(), clients_)) {
   options_.mode = Mode::direct;
   options_.threading = Threading::invoked;
   options_.aeron_dir = aeron_dir;
@@ -115,12 +184,15 @@ Process::Process(World& world, std::shared_ptr<Host> host, Role& role, std::uint
   options_.liveness_factor = liveness_factor;
   options_.media_driver_timeout_ns = 10 * announce_period_ns;
   options_.command_queue_capacity = 16;
+  if (world_.one_endpoint()) options_.announce = options_.control;
   options_.on_notice = [this](const Notice& notice) {
     if (world_.over()) return;
     world_.trace("{} notice {} epoch {}: {}", name_, text_of(notice.kind), notice.epoch,
                  notice.text);
     if (notice.kind == NoticeKind::connection_lost) world_.hit(Probe::connection_lost);
-    app_->on_notice(notice);
+    for (const auto& thread : threads_) {
+      if (thread->part().stream == notice.stream_id) thread->app().on_notice(notice);
+    }
   };
   shm::MapPolicy::Settings settings;
   settings.allowed_base_dirs = options_.allowed_base_dirs;
@@ -128,64 +200,63 @@ Process::Process(World& world, std::shared_ptr<Host> host, Role& role, std::uint
   TP_ASSERT(policy.has_value());
   conductor_ = std::make_unique<agents::Conductor>(
       options_, std::move(*policy), agents::World{*transport_, files_, host_->clock});
-  app_ = role_.produces ? make_producer(*this) : make_consumer(*this);
+  for (const Part& part : role_.parts) threads_.push_back(std::make_unique<Thread>(*this, part));
 }
 
 Process::~Process() = default;
 
+bool Process::submit(const std::shared_ptr<agents::Request>& request) {
+  if (client_closed_) return false;
+  if (!conductor_->submit(request)) world_.fail("a command queue of 16 is full");
+  return true;
+}
 bool Process::leaving() const noexcept { return asked_to_leave_ || world_.over(); }
 
-void Process::yield() {
-  if (!world_.over()) sim::Fiber::yield();
-}
-void Process::maybe_yield() {
-  if (!world_.over() && world_.chance(50)) sim::Fiber::yield();
+bool Process::application_done() const noexcept {
+  return std::all_of(threads_.begin(), threads_.end(),
+                     [](const auto& thread) { return thread->done(); });
 }
 
-void Process::step(agents::Step step) {
-  if (sim::Fiber::current() == nullptr || world_.over()) return;
-  stands_at_ = step;
-  world_.trace("{} {}", name_, text_of(step));
-  app_->on_step(step);
-  maybe_yield();
+void Process::do_work() {
+  if (!client_closed_) (void)conductor_->do_work();
 }
 
-void Process::resume() {
-  TP_ASSERT(!fiber_.done());
-  const Running running(*this);
-  fiber_.resume();
+void Process::close_client() {
+  ask_to_leave();
+  if (client_closed_) return;
+  client_closed_ = true;
+  const bool in_call = std::any_of(threads_.begin(), threads_.end(),
+                                   [](const auto& thread) { return thread->in_call(); });
+  if (in_call) world_.hit(Probe::client_closed_under_a_call);
+  (void)conductor_->close();
 }
 
 void Process::pause(bool on) {
   paused_ = on;
   for (const std::int64_t client : clients_) host_->network.stop(client, on);
-  if (on && in_call()) world_.hit(Probe::paused_inside_a_call);
+  for (const auto& thread : threads_) {
+    if (on && thread->in_call()) world_.hit(Probe::paused_inside_a_call);
+  }
 }
 
 // Nothing of the process runs again while the world lives.
 void Process::kill() {
   TP_ASSERT(!killed_ && !ended_);
   killed_ = true;
-  if (stands_at_ == agents::Step::before_commit_word) world_.hit(Probe::killed_before_commit_word);
-  if (stands_at_ == agents::Step::after_commit_word ||
-      stands_at_ == agents::Step::before_descriptor) {
-    world_.hit(Probe::killed_between_commit_word_and_descriptor);
-  }
-  if (app_->filling()) world_.hit(Probe::killed_while_filling);
-  if (app_->handling()) world_.hit(Probe::killed_in_the_handler);
+  for (const auto& thread : threads_) thread->note_kill();
   for (const std::int64_t client : clients_) host_->network.crash(client);
   files_.kill();
   if (role_.current == this) role_.current = nullptr;
 }
 
 void Process::end() {
-  TP_ASSERT(fiber_.done());
-  const Running running(*this);
-  app_->close();
-  if (!world_.over() && world_.chance(50)) (void)conductor_->do_work();
+  for (const auto& thread : threads_) {
+    thread->close();
+    if (!world_.over() && world_.chance(50)) do_work();
+  }
   (void)conductor_->close();
   conductor_.reset();
-  app_.reset();
+  threads_.clear();
   ended_ = true;
   if (role_.current == this) role_.current = nullptr;
   if (files_.mapped_bytes() != 0 || files_.open_files() != 0) {

@@ -1,11 +1,13 @@
-// A simulated process: one client with its conductor, and an application on a fiber. What the rest
-// of the simulation knows of an application is App; the ports themselves are known only to
-// producer_app.cpp and consumer_app.cpp, which are compiled once more for every mutant.
+// A simulated process: one client with its conductor, and threads of its application, each on a
+// fiber with a port of its own. What the rest of the simulation knows of such a thread is App; the
+// ports themselves are known only to producer_app.cpp and consumer_app.cpp, which are compiled once
+// more for every mutant.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,11 +16,13 @@
 #include "sim/fiber.hpp"
 #include "sim/memory_file_system.hpp"
 #include "sim/network.hpp"
+#include "simulation/env.hpp"
 
 namespace tensorpool::simulation {
 
 class World;
 class Process;
+class Thread;
 
 inline constexpr base::Nanos announce_period_ns = 100'000'000;
 inline constexpr std::uint32_t liveness_factor = 5;
@@ -38,13 +42,20 @@ struct Host {
   sim::MemoryDisk disk;
 };
 
-// A place in the deployment that one process after the other fills.
-struct Role {
+// What one thread of a process does.
+struct Part {
   bool produces = false;
   std::uint32_t stream = 0;
   std::uint32_t id = 0;
+};
+
+// A place in the deployment that one process after the other fills. Its parts are of different
+// streams.
+struct Role {
+  std::string name;
+  std::vector<Part> parts;
   Process* current = nullptr;  // the newest one; null when it is gone
-  bool tampered = false;       // somebody changed files of its stream
+  bool tampered = false;       // somebody changed files of its streams
 };
 
 class App {
@@ -58,6 +69,8 @@ class App {
   // Inside the fiber, before it gives way.
   virtual void on_step(agents::Step step) = 0;
   virtual void on_notice(const Notice& notice) = 0;
+  // The port sends this descriptor now.
+  virtual void on_descriptor(std::span<const std::byte>) {}
   // Invariants, at any moment.
   virtual void check() = 0;
   // Behind run(): closes the port.
@@ -68,8 +81,54 @@ class App {
   // What was delivered of living producers since the faults ended.
   virtual std::uint64_t calm_frames() const { return 0; }
 };
-std::unique_ptr<App> make_producer(Process& process);
-std::unique_ptr<App> make_consumer(Process& process);
+std::unique_ptr<App> make_producer(Thread& thread);
+std::unique_ptr<App> make_consumer(Thread& thread);
+
+// One thread of a process.
+class Thread {
+ public:
+  Thread(Process& process, const Part& part);
+
+  Process& process() const noexcept { return process_; }
+  const Part& part() const noexcept { return part_; }
+  const std::string& name() const noexcept { return name_; }
+  App& app() noexcept { return *app_; }
+  bool done() const noexcept { return fiber_.done(); }
+  void resume();
+  void yield();        // always, unless the world is over
+  void maybe_yield();  // as the dice fall
+  void step(agents::Step step);
+  void close();  // the port; REQUIRES done()
+  void note_kill();
+  WatchedPublication& publication() noexcept { return publication_; }
+  void announcing(bool on) noexcept { announcing_ = on; }
+
+  // Around calls of the port.
+  class Call {
+   public:
+    explicit Call(Thread& t) noexcept : thread_(t) { ++t.calls_; }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    ~Call() {
+      if (--thread_.calls_ == 0) thread_.stands_at_.reset();
+    }
+
+   private:
+    Thread& thread_;
+  };
+  bool in_call() const noexcept { return calls_ > 0; }
+
+ private:
+  Process& process_;
+  Part part_;
+  std::string name_;
+  std::unique_ptr<App> app_;
+  sim::Fiber fiber_;
+  WatchedPublication publication_{*this};
+  bool announcing_ = false;  // an open claim at the transport
+  int calls_ = 0;
+  std::optional<agents::Step> stands_at_;  // inside of a call
+};
 
 class Process {
  public:
@@ -84,15 +143,12 @@ class Process {
   Role& role() noexcept { return role_; }
   std::uint32_t incarnation() const noexcept { return incarnation_; }
   const std::string& name() const noexcept { return name_; }
-  App& app() noexcept { return *app_; }
+  std::vector<std::unique_ptr<Thread>>& threads() noexcept { return threads_; }
   const sim::MemoryFileSystem& files() const noexcept { return files_; }
 
-  // For the application.
-  agents::Conductor& conductor() noexcept { return *conductor_; }
+  // For the application. False: the client is closed.
+  bool submit(const std::shared_ptr<agents::Request>& request);
   bool leaving() const noexcept;
-  void yield();        // always, unless the world is over
-  void maybe_yield();  // as the dice fall
-  void step(agents::Step step);
 
   // For the scheduler. `running` is neither paused, killed nor ended.
   bool running() const noexcept { return !paused_ && !killed_ && !ended_; }
@@ -100,32 +156,16 @@ class Process {
   bool killed() const noexcept { return killed_; }
   bool ended() const noexcept { return ended_; }
   bool superseded() const noexcept { return role_.current != this; }
-  bool application_done() const noexcept { return fiber_.done(); }
-  void resume();
-  int do_work() { return conductor_->do_work(); }
+  bool application_done() const noexcept;
+  void do_work();
   void pause(bool on);
   void kill();
   void ask_to_leave() noexcept { asked_to_leave_ = true; }
   bool asked_to_leave() const noexcept { return asked_to_leave_; }
+  // Closes the client under its ports, whatever they are doing.
+  void close_client();
   // Closes everything and says what is left behind. REQUIRES application_done().
   void end();
-  // The step that the application stands at, while it is inside of a call of its port.
-  std::optional<agents::Step> stands_at() const noexcept { return stands_at_; }
-
-  // Around calls of the port.
-  class Call {
-   public:
-    explicit Call(Process& p) noexcept : process_(p) { ++p.calls_; }
-    Call(const Call&) = delete;
-    Call& operator=(const Call&) = delete;
-    ~Call() {
-      if (--process_.calls_ == 0) process_.stands_at_.reset();
-    }
-
-   private:
-    Process& process_;
-  };
-  bool in_call() const noexcept { return calls_ > 0; }
 
  private:
   class NotingTransport;
@@ -140,14 +180,12 @@ class Process {
   std::unique_ptr<transport::Transport> transport_;
   ClientOptions options_;
   std::unique_ptr<agents::Conductor> conductor_;
-  std::unique_ptr<App> app_;
-  sim::Fiber fiber_;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  bool client_closed_ = false;
   bool paused_ = false;
   bool killed_ = false;
   bool ended_ = false;
   bool asked_to_leave_ = false;
-  int calls_ = 0;
-  std::optional<agents::Step> stands_at_;
 };
 
 }  // namespace tensorpool::simulation

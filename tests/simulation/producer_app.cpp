@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "agents/producer_port.hpp"
+#include "shm/seqlock.hpp"
 #include "simulation/env.hpp"
 #include "simulation/world.hpp"
 
@@ -14,7 +15,8 @@ using agents::Step;
 
 class ProducerApp final : public App {
  public:
-  explicit ProducerApp(Process& process) : process_(process), world_(process.world()) {}
+  explicit ProducerApp(Thread& thread)
+      : thread_(thread), process_(thread.process()), world_(process_.world()) {}
 
   void run() override {
     while (!process_.leaving()) {
@@ -23,7 +25,7 @@ class ProducerApp final : public App {
       } else {
         act();
       }
-      process_.yield();
+      thread_.yield();
     }
   }
 
@@ -36,9 +38,32 @@ class ProducerApp final : public App {
   }
   bool filling() const override { return filling_; }
 
+  // Descriptors leave in order of seq (STR-90), each behind its commit word, of frames that the
+  // application committed.
+  void on_descriptor(std::span<const std::byte> message) override {
+    wire::FrameDescriptor descriptor;
+    if (!wire::decode_descriptor(message.data(), message.size(), descriptor) ||
+        descriptor.stream_id != thread_.part().stream || book_ == nullptr ||
+        descriptor.epoch != book_->epoch) {
+      return world_.fail(
+          fmt::format("{}: a message that is no descriptor of its epoch", thread_.name()));
+    }
+    const std::uint64_t seq = descriptor.seq;
+    if (seq < next_announced_ || book_->find(seq) == nullptr || !book_->find(seq)->committing) {
+      world_.fail(
+          fmt::format("{}: seq {} is announced out of order or uncommitted", thread_.name(), seq));
+    }
+    next_announced_ = seq + 1;
+    const shm::SlotRef slot = shm::SlotRef::at(ring_, geometry_.header_index(seq));
+    if (shm::load_commit_acquire(slot) != shm::committed_word(seq)) {
+      world_.fail(fmt::format("{}: seq {} is announced before its commit word is stored",
+                              thread_.name(), seq));
+    }
+  }
+
   // The books of concurrency.md, section 3; inside of a call they are on their way.
   void check() override {
-    if (port_ == nullptr || process_.in_call()) return;
+    if (port_ == nullptr || thread_.in_call()) return;
     const agents::ProducerCounts& c = port_->cell().producer;
     const std::uint64_t ends = c.published.get() + c.not_announced.get() + c.aborted.get() +
                                c.refused.get() + c.open.get();
@@ -46,7 +71,7 @@ class ProducerApp final : public App {
       world_.fail(fmt::format(
           "{}: books do not balance: {} claims made, claimed {}, published {}, not announced {}, "
           "aborted {}, refused {}, open {}",
-          process_.name(), claimed_, c.claimed.get(), c.published.get(), c.not_announced.get(),
+          thread_.name(), claimed_, c.claimed.get(), c.published.get(), c.not_announced.get(),
           c.aborted.get(), c.refused.get(), c.open.get()));
     }
   }
@@ -66,8 +91,8 @@ class ProducerApp final : public App {
   void open() {
     if (request_ == nullptr) {
       ProducerOptions options;
-      options.stream = process_.role().stream;
-      options.producer_id = process_.role().id;
+      options.stream = thread_.part().stream;
+      options.producer_id = thread_.part().id;
       options.base_dir = base_dir;
       options.slots = slots_ = 4U << world_.dice(3);
       options.pools = {{.pool_id = 1, .stride_bytes = 64}, {.pool_id = 2, .stride_bytes = 256}};
@@ -75,14 +100,14 @@ class ProducerApp final : public App {
       options.max_claims = 4;
       options.qos_interval_ns = 2 * announce_period_ns;
       request_ = std::make_shared<agents::Request>(std::move(options));
-      if (!process_.conductor().submit(request_)) world_.fail("a command queue of 16 is full");
+      if (!process_.submit(request_)) request_.reset();
       return;
     }
     if (request_->state() == agents::Request::State::failed) request_.reset();  // once more
     if (request_ == nullptr || request_->state() != agents::Request::State::complete) return;
     agents::ProducerPortOptions options;
-    options.stream_id = process_.role().stream;
-    options.producer_id = process_.role().id;
+    options.stream_id = thread_.part().stream;
+    options.producer_id = thread_.part().id;
     options.max_claims = request_->producer.max_claims;
     options.descriptor_timestamps = world_.chance(30);
     cell_ = request_->take_cell();
@@ -102,7 +127,7 @@ class ProducerApp final : public App {
   }
 
   void ask_state() {
-    const Process::Call call(process_);
+    const Thread::Call call(thread_);
     (void)port_->state();
   }
 
@@ -117,7 +142,7 @@ class ProducerApp final : public App {
     spec.dtype = DType::u64;
     spec.shape = {1 + static_cast<std::int64_t>(world_.dice(world_.chance(30) ? 32 : 8))};
     Result<agents::ClaimedSlot> claimed = [&] {
-      const Process::Call call(process_);
+      const Thread::Call call(thread_);
       return port_->claim(spec);
     }();
     if (!claimed) {
@@ -127,24 +152,28 @@ class ProducerApp final : public App {
     ++claimed_;
     EpochBook* book = enter(claimed->wiring->epoch);
     if (book == nullptr) return false;
+    if (book != book_) next_announced_ = 0;
+    book_ = book;
+    ring_ = claimed->wiring->ring;
+    geometry_ = claimed->wiring->geometry;
     claims_.push_back({*claimed, book});
-    world_.trace("{} claims epoch {} seq {} of {} bytes", process_.name(), book->epoch,
-                 claimed->seq, claimed->size);
+    world_.trace("{} claims epoch {} seq {} of {} bytes", thread_.name(), book->epoch, claimed->seq,
+                 claimed->size);
     fill(claims_.back());
     return true;
   }
 
   // The book of the epoch that the port works on; an epoch belongs to one mapping of one producer.
   EpochBook* enter(std::uint64_t epoch) {
-    EpochBook* book = world_.ledger().find(process_.host().boot, process_.role().stream, epoch);
+    EpochBook* book = world_.ledger().find(process_.host().boot, thread_.part().stream, epoch);
     if (book == nullptr) {
       return world_.ledger().make(
           process_.host().boot,
-          {process_.role().stream, epoch, process_.incarnation(), slots_, cell_, {}});
+          {thread_.part().stream, epoch, process_.incarnation(), slots_, cell_, {}});
     }
     if (book->cell == cell_) return book;
-    world_.fail(fmt::format("{}: epoch {} of stream {} was made twice", process_.name(), epoch,
-                            process_.role().stream));
+    world_.fail(fmt::format("{}: epoch {} of stream {} was made twice", thread_.name(), epoch,
+                            thread_.part().stream));
     return nullptr;
   }
 
@@ -153,7 +182,7 @@ class ProducerApp final : public App {
     for (std::uint64_t i = 0; i < claim.slot.size / 8; ++i) {
       const std::uint64_t word = claim.book->word(claim.slot.seq, i);
       std::memcpy(claim.slot.data + i * 8, &word, 8);
-      if (world_.chance(10)) process_.yield();
+      if (world_.chance(10)) thread_.yield();
     }
     filling_ = false;
   }
@@ -168,7 +197,7 @@ class ProducerApp final : public App {
     const Claim claim = claims_[index];
     claims_.erase(claims_.begin() + static_cast<std::ptrdiff_t>(index));
     if (!commit) {
-      const Process::Call call(process_);
+      const Thread::Call call(thread_);
       (void)port_->abort(claim.slot);
       return;
     }
@@ -177,13 +206,13 @@ class ProducerApp final : public App {
     CommitOptions options;
     options.trace_id = claim.slot.seq + 1;
     const Result<Committed> committed = [&] {
-      const Process::Call call(process_);
+      const Thread::Call call(thread_);
       return port_->commit(claim.slot, options);
     }();
     if (!committed) {
       claim.book->frame(claim.slot.seq).committing = false;
       world_.hit(Probe::commit_refused);
-      world_.trace("{} cannot commit seq {}: {}", process_.name(), claim.slot.seq,
+      world_.trace("{} cannot commit seq {}: {}", thread_.name(), claim.slot.seq,
                    committed.error().message());
       return;
     }
@@ -191,7 +220,7 @@ class ProducerApp final : public App {
   }
 
   void tell(const Claim& claim, Told told) {
-    world_.trace("{} commits epoch {} seq {}, told {}", process_.name(), claim.book->epoch,
+    world_.trace("{} commits epoch {} seq {}, told {}", thread_.name(), claim.book->epoch,
                  claim.slot.seq, static_cast<int>(told));
     switch (told) {
       case Told::consumers:
@@ -214,11 +243,11 @@ class ProducerApp final : public App {
 
   // Claims may outlive the port; their memory stays until they are given up.
   void close_port() {
-    const Process::Call call(process_);
+    const Thread::Call call(thread_);
     const bool first = world_.chance(50);
     if (first) drop_claims();
     port_->close();
-    world_.trace("{} closes its port", process_.name());
+    world_.trace("{} closes its port", thread_.name());
     drop_claims();
     port_.reset();
     cell_.reset();
@@ -228,6 +257,7 @@ class ProducerApp final : public App {
     claims_.clear();
   }
 
+  Thread& thread_;
   Process& process_;
   World& world_;
   std::shared_ptr<agents::Request> request_;
@@ -236,13 +266,16 @@ class ProducerApp final : public App {
   std::vector<Claim> claims_;
   std::uint64_t claimed_ = 0;
   std::uint32_t slots_ = 0;
+  // Of the mapping that the port works on.
+  const EpochBook* book_ = nullptr;
+  std::byte* ring_ = nullptr;
+  shm::RingGeometry geometry_;
+  std::uint64_t next_announced_ = 0;
   bool filling_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<App> make_producer(Process& process) {
-  return std::make_unique<ProducerApp>(process);
-}
+std::unique_ptr<App> make_producer(Thread& thread) { return std::make_unique<ProducerApp>(thread); }
 
 }  // namespace tensorpool::simulation

@@ -47,7 +47,8 @@ class World {
   base::Prng& prng() noexcept { return prng_; }
   Ledger& ledger() noexcept { return ledger_; }
   void hit(Probe probe, std::uint64_t times = 1) noexcept { probes_.hit(probe, times); }
-  bool calm() const noexcept { return calm_; }  // no more faults: behave
+  bool calm() const noexcept { return calm_; }                  // no more faults: behave
+  bool one_endpoint() const noexcept { return one_endpoint_; }  // for control and announces
   bool over() const noexcept { return over_; }  // nobody looks any more: run to your end
   std::uint64_t dice(std::uint64_t sides) noexcept { return prng_.below(sides); }
   bool chance(std::uint32_t percent) noexcept { return prng_.below(100) < percent; }
@@ -72,7 +73,7 @@ class World {
   void check_all();
   void recover();
   void recovery_round();
-  bool recovered() const;
+  Thread* still_waiting();
   void tear_down();
   // faults.cpp
   void harm();
@@ -107,6 +108,7 @@ class World {
   bool driver_frozen_ = false;
   std::uint32_t incarnations_ = 0;
   std::uint32_t boots_ = 0;
+  bool one_endpoint_ = false;
   bool calm_ = false;
   bool over_ = false;
   base::Nanos recovery_ns_ = 0;
