@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <limits>
 #include <utility>
 
@@ -109,6 +110,7 @@ class StreamCreator::Work {
     prefault,
     superblocks,
     sync,
+    names,
     done,
     taken
   };
@@ -152,6 +154,8 @@ class StreamCreator::Work {
         return write_superblocks();
       case Stage::sync:
         return sync_file();
+      case Stage::names:
+        return check_names();
       case Stage::done:
       case Stage::taken:
         break;
@@ -181,6 +185,7 @@ class StreamCreator::Work {
   Result<void> prefault_part();
   Result<void> write_superblocks();
   Result<void> sync_file();
+  Result<void> check_names();
   Result<void> describe();
   Error no_space(const Error& cause) const;
   void undo() noexcept;
@@ -471,7 +476,26 @@ Result<void> StreamCreator::Work::write_superblocks() {
 Result<void> StreamCreator::Work::sync_file() {
   if (auto synced = file_system_.sync(regions_[current_].file); !synced) return synced;
   regions_[current_].file.close();
-  next_region(Stage::done);
+  next_region(Stage::names);
+  return {};
+}
+
+// Until its superblocks are there, a slow creation looks like one whose creator died, and whoever
+// collects old epochs may remove it (SHM-270 names a process only once one is recorded). Regions
+// that nobody can open are not handed out; from here on the recorded process keeps them.
+Result<void> StreamCreator::Work::check_names() {
+  for (const Region& region : regions_) {
+    auto status = file_system_.status_at(here_, region.name);
+    if (!status) return fail(status.error());
+    if (!*status) {
+      return fail(Error::system(
+          "fstatat", ENOENT,
+          fmt::format("'{}/{}' was removed while the stream was being created, as an epoch that "
+                      "nobody needs; create the stream again",
+                      created_.directory, region.name)));
+    }
+  }
+  enter(Stage::done);
   return {};
 }
 

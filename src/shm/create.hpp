@@ -63,8 +63,9 @@ std::optional<std::uint64_t> epoch_from_name(std::string_view name) noexcept;
 
 // Creates the regions of one stream, step by step, in the order of DRV-135: directories, the lock
 // where it is asked for, files at full size with their space reserved, prefault and mlock,
-// superblocks, sync (SHM-69). Nothing is known to anybody before the last step is done. A creator
-// that fails or is dropped removes everything that it made.
+// superblocks, sync (SHM-69), and a look whether all of it is still there. Nothing is known to
+// anybody before the last step is done. A creator that fails or is dropped removes everything that
+// it made.
 class StreamCreator {
  public:
   // `layout.epoch` 0 takes the next epoch; another value must be above all on disk (SHM-262).

@@ -418,6 +418,26 @@ TEST(CreateFails, an_error_stays_and_a_dropped_creator_removes_what_it_made) {
   EXPECT_EQ(file_system.open_files, 0);
 }
 
+// A collection of old epochs takes a slow creation for one whose creator died.
+TEST(CreateFails, regions_whose_files_were_removed_meanwhile_are_not_handed_out) {
+  const TempDir dir;
+  FaultyFileSystem file_system;
+  StreamCreator creator(file_system, options_in(dir), small_layout(77), now_ns);
+  while (file_system.mapped_bytes == 0) ASSERT_TRUE(creator.step());
+  for (const auto& entry : fs::recursive_directory_iterator(dir.path())) {
+    if (entry.path().filename() == "77") {
+      fs::remove_all(entry.path());
+      break;
+    }
+  }
+  Result<bool> done = false;
+  while (done && !*done) done = creator.step();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), Code::system_error);
+  EXPECT_NE(done.error().message().find("create the stream again"), std::string::npos);
+  EXPECT_EQ(file_system.mapped_bytes, 0);
+}
+
 TEST(CreateFails, directories_of_others_stay) {
   const TempDir dir;
   base::PosixFileSystem plain;
