@@ -77,6 +77,7 @@ struct MemoryDisk::Node {
   std::map<std::string, std::shared_ptr<Node>> entries;  // of a directory
   int memory = -1;                                       // of a regular file: its memfd
   std::uint64_t size_bytes = 0;
+  bool hugetlbfs = false;
   std::uint64_t locked_by = 0;
 
   Node() = default;
@@ -135,6 +136,24 @@ void MemoryDisk::make_directories(const std::string& path) {
     if (next == nullptr) next = make_node(FileKind::directory, 0770);
     here = next;
   }
+}
+
+void MemoryDisk::put(const std::string& path, std::span<const std::byte> content,
+                     std::uint32_t mode, bool hugetlbfs) {
+  std::shared_ptr<Node> node = find(path);
+  if (node == nullptr) {
+    const std::size_t slash = path.rfind('/');
+    TP_ASSERT(slash != std::string::npos);
+    const std::shared_ptr<Node> parent = find(path.substr(0, slash));
+    TP_ASSERT(parent != nullptr && parent->kind == FileKind::directory);
+    node = parent->entries[path.substr(slash + 1)] = make_node(FileKind::regular, mode);
+  }
+  TP_ASSERT(node->kind == FileKind::regular);
+  node->mode = mode;
+  node->hugetlbfs = hugetlbfs;
+  node->size_bytes = content.size();
+  TP_ASSERT(::ftruncate(node->memory, static_cast<off_t>(content.size())) == 0);
+  TP_ASSERT(content.empty() || poke(path, 0, content));
 }
 
 bool MemoryDisk::poke(const std::string& path, std::uint64_t offset,
@@ -262,6 +281,8 @@ Result<FileStatus> MemoryFileSystem::status(const File& file) {
 Result<base::FileSystemInfo> MemoryFileSystem::file_system_info(const File& file) {
   auto node = node_of("fstatfs", file);
   if (!node) return fail(node.error());
+  if ((*node)->hugetlbfs)
+    return base::FileSystemInfo{base::hugetlbfs_type, MemoryDisk::hugepage_bytes, disk_.said_};
   return base::FileSystemInfo{base::tmpfs_type, page_bytes, disk_.said_};
 }
 

@@ -35,6 +35,11 @@ class MemoryDisk {
 
   // Makes a directory and those above it, mode 0770.
   void make_directories(const std::string& path);
+  // Makes a file or gives an existing one this content, in a directory that exists. On hugetlbfs its
+  // hugepages are hugepage_bytes long.
+  void put(const std::string& path, std::span<const std::byte> content, std::uint32_t mode = 0660,
+           bool hugetlbfs = false);
+  static constexpr std::uint64_t hugepage_bytes = 4096;
   // Stores into an existing file, behind the back of everybody; false when there is none, or it is
   // too short.
   bool poke(const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);

@@ -5,15 +5,17 @@
 // patches of single bytes of a file that would be right without them; last, patches of the mapped
 // memory.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <set>
 
+#include "base/assert.hpp"
 #include "fuzz/input.hpp"
-#include "fuzz/memory_file_system.hpp"
 #include "shm/map.hpp"
+#include "sim/memory_file_system.hpp"
 
 namespace {
 
@@ -21,6 +23,15 @@ using namespace tensorpool;
 
 constexpr std::uint32_t stream_id = 10000;
 constexpr std::uint64_t epoch = 0x0102030405060708;
+constexpr std::size_t file_limit_bytes = std::size_t{1} << 16U;
+
+struct Content {
+  std::vector<std::byte> bytes;
+  bool hugetlbfs = false;
+  std::uint32_t mode = 0600;
+};
+
+std::string path_of(std::size_t region) { return "/r/" + std::to_string(region); }
 
 template <class T>
 T at(const std::byte* region, std::size_t offset) {
@@ -59,7 +70,7 @@ std::uint64_t formula(const shm::StreamLayout& layout, std::size_t region) {
 
 // A right region, off by what the input says.
 void take_file(fuzz::Input& input, const shm::StreamLayout& layout, std::size_t region,
-               std::string& uri, fuzz::MemoryFileSystem::Content& file) {
+               std::string& uri, Content& file) {
   shm::Superblock block{.epoch = epoch, .stream_id = stream_id, .nslots = layout.nslots};
   block.slot_bytes = 256;
   block.pid = 7;
@@ -80,7 +91,7 @@ void take_file(fuzz::Input& input, const shm::StreamLayout& layout, std::size_t 
   const auto off = static_cast<std::int8_t>(input.take<std::uint8_t>());
   const auto length = std::clamp<std::int64_t>(
       static_cast<std::int64_t>(std::min<std::uint64_t>(rounded, 1U << 20U)) + off, 0,
-      static_cast<std::int64_t>(fuzz::MemoryFileSystem::file_limit_bytes));
+      static_cast<std::int64_t>(file_limit_bytes));
   file.bytes.assign(static_cast<std::size_t>(length), std::byte{0});
   std::array<std::byte, 64> bytes{};
   shm::encode(block, bytes);
@@ -121,8 +132,8 @@ bool superblock_good(const std::byte* region, const shm::StreamLayout& layout, s
          at<std::uint32_t>(region, 36) == pool.stride_bytes;
 }
 
-bool region_good(const fuzz::MemoryFileSystem::Content& file, const std::string& uri,
-                 const shm::StreamLayout& layout, std::size_t number) {
+bool region_good(const Content& file, const std::string& uri, const shm::StreamLayout& layout,
+                 std::size_t number) {
   std::uint64_t wanted = formula(layout, number);
   if (file.hugetlbfs) wanted = (wanted + 4095) / 4096 * 4096;
   return uri.find("/r/9") == std::string::npos && (file.mode & 7U) == 0 &&
@@ -154,12 +165,12 @@ void check_mapped(const shm::MappedStream& stream) {
 }
 
 // Regions change under a reader: recheck() and the activity say what the bytes say now.
-void check_changed(shm::MappedStream& stream, fuzz::Input& input) {
+void check_changed(sim::MemoryDisk& disk, shm::MappedStream& stream, fuzz::Input& input) {
   for (unsigned patches = input.take<std::uint8_t>() % 4U; patches > 0; --patches) {
     const std::size_t number = input.take<std::uint8_t>() % (1 + stream.pools.size());
-    const shm::Mapping& region = number == 0 ? stream.header : stream.pools[number - 1];
     const std::size_t offset = input.take<std::uint8_t>() % 64U;
-    region.base()[offset] = static_cast<std::byte>(input.take<std::uint8_t>());
+    const auto value = static_cast<std::byte>(input.take<std::uint8_t>());
+    TP_ASSERT(disk.poke(path_of(number), offset, {&value, 1}));
   }
   bool same = true;
   bool pid_changed = false;
@@ -181,10 +192,12 @@ void check_changed(shm::MappedStream& stream, fuzz::Input& input) {
 
 // Proves: SHM-15, SHM-16, SHM-133, SHM-136, SHM-137, SHM-161
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static fuzz::MemoryFileSystem file_system;
+  static const base::ManualClock clock;
+  static sim::MemoryDisk disk(clock);
+  static sim::MemoryFileSystem file_system(disk, 1);
+  disk.make_directories("/r");
   static const auto policy = shm::MapPolicy::make(file_system, {.allowed_base_dirs = {"/r"}});
   TP_ASSERT(policy.has_value());
-  file_system.forget();
 
   fuzz::Input input(data, size);
   shm::StreamRegions description = take_description(input);
@@ -192,8 +205,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   bool good = layout_good(layout) && layout.nslots <= base::limits::header_slots_max;
   for (std::size_t number = 0; number <= layout.pools.size(); ++number) {
     std::string& uri = number == 0 ? description.header_uri : description.pool_uris[number - 1];
-    take_file(input, layout, number, uri, file_system.content[number]);
-    good = region_good(file_system.content[number], uri, layout, number) && good;
+    Content file;
+    take_file(input, layout, number, uri, file);
+    disk.put(path_of(number), file.bytes, file.mode, file.hugetlbfs);
+    good = region_good(file, uri, layout, number) && good;
   }
   {
     auto stream = shm::map_stream(file_system, *policy, description);
@@ -204,7 +219,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       return 0;
     }
     check_mapped(*stream);
-    check_changed(*stream, input);
+    check_changed(disk, *stream, input);
     shm::Unmap unmap(std::move(*stream));
     while (!unmap.step(1U + input.take<std::uint16_t>())) {
     }

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace tensorpool::sim {
 namespace {
@@ -128,6 +130,19 @@ TEST_F(Files, a_killed_process_changes_nothing_any_more_and_keeps_its_mappings) 
   (*mapped)[0] = std::byte{1};
   one.unmap(*mapped, 100);
   EXPECT_EQ(disk.files().size(), 1U);
+}
+
+TEST_F(Files, a_file_can_be_put_there_as_a_whole) {
+  const std::vector<std::byte> long_one(5000, std::byte{3});
+  disk.put("/dev/shm/a", long_one, 0600, true);
+  disk.put("/dev/shm/a", std::span(long_one).first(10), 0640);
+  auto file = one.open(folder(one), "a", OpenMode::read);
+  ASSERT_TRUE(file);
+  EXPECT_EQ(one.status(*file)->size_bytes, 10U);
+  EXPECT_EQ(one.status(*file)->mode, 0640U);
+  EXPECT_EQ(one.file_system_info(*file)->type, base::tmpfs_type);
+  disk.put("/dev/shm/a", long_one, 0600, true);
+  EXPECT_EQ(one.file_system_info(*file)->type, base::hugetlbfs_type);
 }
 
 TEST_F(Files, a_byte_can_be_changed_behind_everybodys_back) {
