@@ -83,7 +83,7 @@ class ConsumerApp final : public App {
   }
 
   void close() override {
-    request_.reset();
+    abandon(request_);
     if (port_ != nullptr) close_port();
   }
 
@@ -118,6 +118,10 @@ class ConsumerApp final : public App {
       return;
     }
     if (request_->state() == agents::Request::State::failed) request_.reset();
+    if (request_ != nullptr && !world_.calm() && world_.dice(1000) < 5) {
+      world_.hit(Probe::request_abandoned);
+      return abandon(request_);
+    }
     if (request_ == nullptr || request_->state() != agents::Request::State::complete) return;
     agents::ConsumerPortOptions options;
     options.stream_id = thread_.part().stream;

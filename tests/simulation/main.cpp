@@ -18,6 +18,9 @@ using namespace tensorpool;
 // For the handler of signals: what to say about the seed that runs.
 std::array<char, 256> last_words{};
 
+#if defined(SIMULATION_SANITIZED)
+void catch_signals() {}  // the sanitizers have more to say
+#else
 void on_signal(int signal) {
   // Only what is safe in a handler.
   const auto put = [](const char* text, std::size_t size) {
@@ -32,7 +35,6 @@ void on_signal(int signal) {
 }
 
 void catch_signals() {
-#if !defined(SIMULATION_SANITIZED)
   static std::array<char, 65536> stack;
   stack_t alternative{};
   alternative.ss_sp = stack.data();
@@ -42,8 +44,8 @@ void catch_signals() {
   action.sa_handler = on_signal;
   action.sa_flags = SA_ONSTACK;
   for (const int signal : {SIGSEGV, SIGBUS, SIGABRT}) ::sigaction(signal, &action, nullptr);
-#endif
 }
+#endif
 
 std::string replay_of(const simulation::Settings& settings) {
   std::string command = fmt::format("./run simulate --seeds 1 --seed {}", settings.seed);

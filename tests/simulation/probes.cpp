@@ -74,6 +74,8 @@ std::string_view name(Probe probe) noexcept {
       return "killed inside a transport claim";
     case Probe::client_closed_under_a_call:
       return "client closed under a call";
+    case Probe::request_abandoned:
+      return "request abandoned";
     case Probe::state_asked_inside_the_handler:
       return "state asked inside the handler";
     case Probe::polled_inside_the_handler:

@@ -44,6 +44,7 @@ enum class Probe : std::uint8_t {
   killed_in_the_handler,
   killed_inside_a_transport_claim,
   client_closed_under_a_call,
+  request_abandoned,
   state_asked_inside_the_handler,
   polled_inside_the_handler,
   state_asked_inside_an_event,

@@ -96,6 +96,13 @@ void WatchedPublication::commit(transport::Claim& claim) noexcept {
   real_->commit(claim);
 }
 
+void abandon(std::shared_ptr<agents::Request>& request) {
+  if (request == nullptr) return;
+  if (!request->abandon() && request->state() == agents::Request::State::complete)
+    request->take_cell()->closed.store(true, std::memory_order_release);
+  request.reset();
+}
+
 Thread::Thread(Process& process, const Part& part)
     : process_(process),
       part_(part),
@@ -249,9 +256,23 @@ void Process::kill() {
   if (role_.current == this) role_.current = nullptr;
 }
 
+// A thread's port may hold what it works on, what a handler and a view pin, and one mapping in its
+// mailbox; its agent may just be making another; a port that was closed may still be there.
+void Process::check_mapped() {
+  constexpr std::uint64_t mappings_per_thread = 6;
+  const std::uint64_t most = threads_.size() * mappings_per_thread * largest_stream_bytes;
+  if (files_.mapped_bytes() > most) {
+    world_.fail(fmt::format("{} has {} bytes mapped; {} would be much", name_,
+                            files_.mapped_bytes(), most));
+  }
+}
+
 void Process::end() {
+  std::vector<std::string> removed;
   for (const auto& thread : threads_) {
     thread->close();
+    for (std::string& folder : thread->app().removed_folders())
+      removed.push_back(std::move(folder));
     if (!world_.over() && world_.chance(50)) do_work();
   }
   (void)conductor_->close();
@@ -259,6 +280,12 @@ void Process::end() {
   threads_.clear();
   ended_ = true;
   if (role_.current == this) role_.current = nullptr;
+  for (const std::string& path : host_->disk.files()) {
+    for (const std::string& folder : removed) {
+      if (!killed_ && path.starts_with(folder))
+        world_.fail(fmt::format("{} ended and left {} behind", name_, path));
+    }
+  }
   if (files_.mapped_bytes() != 0 || files_.open_files() != 0) {
     world_.fail(fmt::format("{} ended and left {} mapped bytes and {} open files behind", name_,
                             files_.mapped_bytes(), files_.open_files()));

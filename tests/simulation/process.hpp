@@ -29,6 +29,13 @@ inline constexpr std::uint32_t liveness_factor = 5;
 inline constexpr const char* aeron_dir = "/simulated";
 inline constexpr const char* base_dir = "/dev/shm";
 
+// Header ring and pools of the largest stream that producers make, superblocks included.
+inline constexpr std::uint32_t small_stride_bytes = 64;
+inline constexpr std::uint32_t large_stride_bytes = 256;
+inline constexpr std::uint32_t most_slots = 16;
+inline constexpr std::uint64_t largest_stream_bytes =
+    3 * 64 + most_slots * (256 + small_stride_bytes + large_stride_bytes);
+
 // One boot of the host. A reboot makes another one; what ran on this one never runs again.
 struct Host {
   Host(std::uint32_t number, const sim::NetworkOptions& options, base::Nanos boot_ns,
@@ -78,11 +85,16 @@ class App {
   // In the middle of something: for the probes of kills.
   virtual bool filling() const { return false; }
   virtual bool handling() const { return false; }
+  // Folders of epochs that a clean end removes.
+  virtual std::vector<std::string> removed_folders() const { return {}; }
   // What was delivered of living producers since the faults ended.
   virtual std::uint64_t calm_frames() const { return 0; }
 };
 std::unique_ptr<App> make_producer(Thread& thread);
 std::unique_ptr<App> make_consumer(Thread& thread);
+
+// Lets go of a request as a dropped handle does: a port that it may have become is closed.
+void abandon(std::shared_ptr<agents::Request>& request);
 
 // One thread of a process.
 class Thread {
@@ -164,6 +176,8 @@ class Process {
   bool asked_to_leave() const noexcept { return asked_to_leave_; }
   // Closes the client under its ports, whatever they are doing.
   void close_client();
+  // Memory that is not given back shows while the process lives.
+  void check_mapped();
   // Closes everything and says what is left behind. REQUIRES application_done().
   void end();
 

@@ -36,6 +36,7 @@ class ProducerApp final : public App {
     if (notice.kind == NoticeKind::error && notice.text.find("no_space") != std::string_view::npos)
       world_.hit(Probe::disk_full);
   }
+  std::vector<std::string> removed_folders() const override { return removed_; }
   bool filling() const override { return filling_; }
 
   // Descriptors leave in order of seq (STR-90), each behind its commit word, of frames that the
@@ -77,7 +78,7 @@ class ProducerApp final : public App {
   }
 
   void close() override {
-    request_.reset();
+    abandon(request_);
     if (port_ != nullptr) close_port();
   }
 
@@ -94,8 +95,9 @@ class ProducerApp final : public App {
       options.stream = thread_.part().stream;
       options.producer_id = thread_.part().id;
       options.base_dir = base_dir;
-      options.slots = slots_ = 4U << world_.dice(3);
-      options.pools = {{.pool_id = 1, .stride_bytes = 64}, {.pool_id = 2, .stride_bytes = 256}};
+      options.slots = slots_ = most_slots >> world_.dice(3);
+      options.pools = {{.pool_id = 1, .stride_bytes = small_stride_bytes},
+                       {.pool_id = 2, .stride_bytes = large_stride_bytes}};
       options.remove_on_close = world_.chance(80);
       options.max_claims = 4;
       options.qos_interval_ns = 2 * announce_period_ns;
@@ -104,12 +106,17 @@ class ProducerApp final : public App {
       return;
     }
     if (request_->state() == agents::Request::State::failed) request_.reset();  // once more
+    if (request_ != nullptr && !world_.calm() && world_.dice(1000) < 5) {
+      world_.hit(Probe::request_abandoned);
+      return abandon(request_);
+    }
     if (request_ == nullptr || request_->state() != agents::Request::State::complete) return;
     agents::ProducerPortOptions options;
     options.stream_id = thread_.part().stream;
     options.producer_id = thread_.part().id;
     options.max_claims = request_->producer.max_claims;
     options.descriptor_timestamps = world_.chance(30);
+    remove_on_close_ = request_->producer.remove_on_close;
     cell_ = request_->take_cell();
     port_ = std::make_unique<Port>(options, cell_, nullptr);
     request_.reset();
@@ -247,6 +254,10 @@ class ProducerApp final : public App {
     const bool first = world_.chance(50);
     if (first) drop_claims();
     port_->close();
+    if (remove_on_close_ && cell_->producer.epoch.get() != 0) {
+      removed_.push_back(fmt::format("{}/tensorpool-sim/default/{}/{}/", base_dir,
+                                     thread_.part().stream, cell_->producer.epoch.get()));
+    }
     world_.trace("{} closes its port", thread_.name());
     drop_claims();
     port_.reset();
@@ -266,6 +277,8 @@ class ProducerApp final : public App {
   std::vector<Claim> claims_;
   std::uint64_t claimed_ = 0;
   std::uint32_t slots_ = 0;
+  bool remove_on_close_ = true;
+  std::vector<std::string> removed_;
   // Of the mapping that the port works on.
   const EpochBook* book_ = nullptr;
   std::byte* ring_ = nullptr;

@@ -120,6 +120,7 @@ Process* World::any_running() {
 void World::check_all() {
   for (const auto& process : processes_) {
     if (!process->running()) continue;
+    process->check_mapped();
     for (const auto& thread : process->threads()) thread->app().check();
   }
 }
