@@ -175,9 +175,9 @@ std::vector<std::string> MemoryDisk::files() const {
     open.pop_back();
     for (const auto& [name, entry] : node->entries) {
       if (entry->kind == FileKind::directory) {
-        open.emplace_back(path + "/" + name, entry);
+        open.emplace_back(fmt::format("{}/{}", path, name), entry);
       } else {
-        found.push_back(path + "/" + name);
+        found.push_back(fmt::format("{}/{}", path, name));
       }
     }
   }
