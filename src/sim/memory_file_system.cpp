@@ -151,8 +151,8 @@ void MemoryDisk::put(const std::string& path, std::span<const std::byte> content
   TP_ASSERT(node->kind == FileKind::regular);
   node->mode = mode;
   node->hugetlbfs = hugetlbfs;
-  node->size_bytes = content.size();
-  TP_ASSERT(::ftruncate(node->memory, static_cast<off_t>(content.size())) == 0);
+  if (std::exchange(node->size_bytes, content.size()) != content.size())
+    TP_ASSERT(::ftruncate(node->memory, static_cast<off_t>(content.size())) == 0);
   TP_ASSERT(content.empty() || poke(path, 0, content));
 }
 
@@ -205,8 +205,8 @@ void MemoryFileSystem::kill() noexcept {
   if (dead_) return;
   dead_ = true;
   disk_.processes_.erase(process_id_);
-  for (auto& [id, open] : open_) {
-    if (open.node->locked_by == process_id_) open.node->locked_by = 0;
+  for (const Open& open : open_) {
+    if (open.node != nullptr && open.node->locked_by == process_id_) open.node->locked_by = 0;
   }
 }
 
@@ -219,9 +219,7 @@ std::uint64_t MemoryFileSystem::mapped_bytes() const noexcept {
 Result<std::shared_ptr<MemoryDisk::Node>> MemoryFileSystem::node_of(const char* call,
                                                                     const File& file) const {
   if (dead_) return fail(Error::system(call, ESRCH, "a killed process"));
-  const auto found = open_.find(file.id());
-  TP_ASSERT(found != open_.end());
-  return found->second.node;
+  return open_[index_of(file.id())].node;
 }
 
 Result<std::shared_ptr<MemoryDisk::Node>> MemoryFileSystem::directory_of(
@@ -235,9 +233,26 @@ Result<std::shared_ptr<MemoryDisk::Node>> MemoryFileSystem::directory_of(
 }
 
 File MemoryFileSystem::make_file(std::shared_ptr<Node> node, bool writable) {
-  const int id = next_id_++;
-  open_[id] = {std::move(node), writable};
+  const auto free = std::find_if(open_.begin(), open_.end(),
+                                 [](const Open& open) { return open.node == nullptr; });
+  const auto id = static_cast<int>(free - open_.begin());
+  if (free == open_.end()) {
+    open_.push_back({std::move(node), writable});
+  } else {
+    *free = {std::move(node), writable};
+  }
   return File(*this, id);
+}
+
+std::size_t MemoryFileSystem::index_of(int id) const noexcept {
+  const auto index = static_cast<std::size_t>(id);
+  TP_ASSERT(id >= 0 && index < open_.size() && open_[index].node != nullptr);
+  return index;
+}
+
+std::size_t MemoryFileSystem::open_files() const noexcept {
+  return static_cast<std::size_t>(std::count_if(
+      open_.begin(), open_.end(), [](const Open& open) { return open.node != nullptr; }));
 }
 
 Result<File> MemoryFileSystem::open_root() {
@@ -390,7 +405,7 @@ Result<std::byte*> MemoryFileSystem::map(const File& file, std::uint64_t bytes, 
   if (!node) return fail(node.error());
   // Behind the end of the file a load would be a SIGBUS.
   TP_ASSERT(bytes != 0 && bytes <= (*node)->size_bytes);
-  TP_ASSERT(access == Access::read_only || open_.at(file.id()).writable);
+  TP_ASSERT(access == Access::read_only || open_[index_of(file.id())].writable);
   const int protection = access == Access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
   void* address = ::mmap(nullptr, bytes, protection, MAP_SHARED, (*node)->memory, 0);
   if (address == MAP_FAILED) return fail(Error::system("mmap", errno, "a file in memory"));
@@ -432,11 +447,10 @@ Result<std::string> MemoryFileSystem::canonical(const std::string& path) {
 }
 
 void MemoryFileSystem::close(int id) noexcept {
-  const auto found = open_.find(id);
-  TP_ASSERT(found != open_.end());
+  Open& open = open_[index_of(id)];
   // POSIX drops a process' locks with any of its descriptors of the file.
-  if (found->second.node->locked_by == process_id_) found->second.node->locked_by = 0;
-  open_.erase(found);
+  if (open.node->locked_by == process_id_) open.node->locked_by = 0;
+  open.node.reset();
 }
 
 }  // namespace tensorpool::sim

@@ -81,7 +81,7 @@ class MemoryFileSystem final : public base::FileSystem {
 
   // What the process holds.
   std::uint64_t mapped_bytes() const noexcept;
-  std::size_t open_files() const noexcept { return open_.size(); }
+  std::size_t open_files() const noexcept;
 
   Result<base::File> open_root() override;
   Result<base::File> open(const base::File& directory, const std::string& name,
@@ -125,12 +125,12 @@ class MemoryFileSystem final : public base::FileSystem {
   Result<std::shared_ptr<Node>> directory_of(const char* call, const base::File& file,
                                              const std::string& name) const;
   base::File make_file(std::shared_ptr<Node> node, bool writable);
+  std::size_t index_of(int id) const noexcept;
 
   MemoryDisk& disk_;
   std::uint64_t process_id_;
   bool dead_ = false;
-  int next_id_ = 1;
-  std::map<int, Open> open_;
+  std::vector<Open> open_;                        // by id; without a node: free
   std::map<std::byte*, std::uint64_t> mappings_;  // base and bytes that are left
 };
 
