@@ -48,6 +48,8 @@ class ConsumerApp final : public App {
       unmapped_at_ns_ = now;
       if (notice.text.find("another process") != std::string_view::npos)
         world_.hit(Probe::pid_changed);
+      if (notice.text.find("do not match") != std::string_view::npos)
+        world_.hit(Probe::superblock_changed);
       if (notice.text.find("no sign of life") != std::string_view::npos)
         world_.hit(Probe::stale_activity);
     }

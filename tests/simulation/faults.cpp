@@ -1,6 +1,7 @@
 // Harm, drawn from the seed.
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <span>
 
 #include "shm/layout.hpp"
@@ -29,15 +30,18 @@ void World::harm() {
       {20, [](World& w) { w.media_driver(false); }},
       {8, [](World& w) { w.disk_space(false); }},
       {8, [](World& w) { w.take_image(); }},
-      {2, [](World& w) { w.impostor(); }},
+      {3, [](World& w) { w.impostor(); }},
       {1, [](World& w) { w.reboot(); }},
   };
   std::uint64_t all = 0;
   for (const Kind& kind : kinds) all += kind.weight;
   std::uint64_t dice = prng_.below(all);
-  for (const Kind& kind : kinds) {
-    if (dice < kind.weight) return kind.act(*this);
-    dice -= kind.weight;
+  for (std::size_t i = 0; i < std::size(kinds); ++i) {
+    if (dice < kinds[i].weight) {
+      if ((habits_.kinds_of_harm >> i & 1U) != 0) kinds[i].act(*this);
+      return;
+    }
+    dice -= kinds[i].weight;
   }
 }
 
@@ -179,18 +183,17 @@ void World::take_image() {
   host_->network.disconnect(session, static_cast<base::Nanos>(prng_.below(300'000'000)));
 }
 
-// A stranger writes its pid into a header ring: consumers must leave those regions and never come
-// back to that epoch.
+// A stranger writes into a superblock. Its pid: consumers must leave those regions and never come
+// back to that epoch. Another magic: they must leave, and refuse what is announced.
 void World::impostor() {
-  std::vector<std::string> rings;
-  for (std::string& path : host_->disk.files()) {
-    if (path.ends_with("header.ring")) rings.push_back(std::move(path));
-  }
-  if (rings.empty()) return;
-  const std::uint64_t pid = 900;
-  const std::string& path = rings[prng_.below(rings.size())];
-  trace("a stranger takes {}", path);
-  (void)host_->disk.poke(path, shm::superblock_at::pid.offset, std::as_bytes(std::span(&pid, 1)));
+  const std::vector<std::string> files = host_->disk.files();
+  if (files.empty()) return;
+  const std::uint64_t word = 900;
+  const std::string& path = files[prng_.below(files.size())];
+  const bool pid = chance(60);
+  trace("a stranger changes the {} of {}", pid ? "pid" : "magic", path);
+  const shm::FieldAt field = pid ? shm::superblock_at::pid : shm::superblock_at::magic;
+  (void)host_->disk.poke(path, field.offset, std::as_bytes(std::span(&word, 1)));
   // Whose it was is not known here: none of its stream will be waited for.
   for (Role& role : roles_) {
     for (const Part& part : role.parts) {

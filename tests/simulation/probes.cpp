@@ -36,6 +36,8 @@ std::string_view name(Probe probe) noexcept {
       return "lower epoch mapped";
     case Probe::pid_changed:
       return "pid changed";
+    case Probe::superblock_changed:
+      return "superblock changed";
     case Probe::stale_activity:
       return "stale activity";
     case Probe::announce_rejected:

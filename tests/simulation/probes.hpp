@@ -25,6 +25,7 @@ enum class Probe : std::uint8_t {
   same_epoch_mapped_again,
   lower_epoch_mapped,  // after the memory of the highest epoch had ended
   pid_changed,
+  superblock_changed,
   stale_activity,
   announce_rejected,
   closed_inside_the_handler,

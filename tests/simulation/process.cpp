@@ -120,7 +120,8 @@ void Thread::yield() {
   if (!process_.world().over()) sim::Fiber::yield();
 }
 void Thread::maybe_yield() {
-  if (!process_.world().over() && process_.world().chance(50)) sim::Fiber::yield();
+  if (!process_.world().over() && process_.world().chance(process_.world().yields_percent()))
+    sim::Fiber::yield();
 }
 
 void Thread::step(agents::Step step) {

@@ -24,7 +24,7 @@ Report run(const Settings& settings, void (*on_failure)(const std::string&)) {
 
 World::World(const Settings& settings, void (*on_failure)(const std::string&))
     : settings_(settings), on_failure_(on_failure), prng_(settings.seed), trace_(settings.trace) {
-  one_endpoint_ = chance(30);
+  draw_habits();
   roles_ = {{"P1", {{true, 10'000, 1}}},
             {"P2", {{true, 10'001, 2}, {false, 10'000, 3}}},
             {"C1", {{false, 10'000, 4}}},
@@ -36,6 +36,20 @@ World::World(const Settings& settings, void (*on_failure)(const std::string&))
 }
 
 World::~World() = default;
+
+void World::draw_habits() {
+  one_endpoint_ = chance(30);
+  if (chance(30)) return;
+  habits_.conductors = 40 + prng_.below(360);
+  habits_.time = 30 + prng_.below(200);
+  habits_.harm = 2 + prng_.below(30);
+  habits_.yields_percent = 10 + static_cast<std::uint32_t>(prng_.below(90));
+  // Each kind of harm is there in two worlds of three.
+  habits_.kinds_of_harm = 0;
+  for (unsigned kind = 0; kind < 64; ++kind) {
+    if (chance(66)) habits_.kinds_of_harm |= std::uint64_t{1} << kind;
+  }
+}
 
 std::string World::name_of(const Role& role, std::uint32_t incarnation) {
   return fmt::format("{}.{}", role.name, incarnation);
@@ -66,16 +80,16 @@ void World::run() {
 
 void World::step() {
   const std::uint64_t dice = prng_.below(1000);
-  if (dice < 560) {
-    if (Process* process = any_running(); process != nullptr) go_on(*process);
-  } else if (dice < 840) {
-    if (Process* process = any_running(); process != nullptr) {
-      for (std::uint64_t cycles = 1 + prng_.below(3); cycles > 0; --cycles) process->do_work();
-    }
-  } else if (dice < 985) {
+  if (dice < habits_.harm) {
+    if (settings_.faults) harm();
+  } else if (dice < habits_.harm + habits_.time) {
     pass_time();
-  } else if (settings_.faults) {
-    harm();
+  } else if (Process* process = any_running(); process != nullptr) {
+    if (dice < habits_.harm + habits_.time + habits_.conductors) {
+      for (std::uint64_t cycles = 1 + prng_.below(3); cycles > 0; --cycles) process->do_work();
+    } else {
+      go_on(*process);
+    }
   }
   check_all();
 }

@@ -34,6 +34,16 @@ struct Report {
 // `on_failure` is told at once, before the rest is cleaned up.
 Report run(const Settings& settings, void (*on_failure)(const std::string&) = nullptr);
 
+// How this seed deals its cards: worlds differ more than steps do. Shares of the scheduler are per
+// thousand; the rest is the applications'.
+struct Habits {
+  std::uint64_t conductors = 280;
+  std::uint64_t time = 145;
+  std::uint64_t harm = 15;
+  std::uint32_t yields_percent = 50;  // at a step of the frame path
+  std::uint64_t kinds_of_harm = UINT64_MAX;
+};
+
 class World {
  public:
   explicit World(const Settings& settings, void (*on_failure)(const std::string&));
@@ -47,7 +57,8 @@ class World {
   base::Prng& prng() noexcept { return prng_; }
   Ledger& ledger() noexcept { return ledger_; }
   void hit(Probe probe, std::uint64_t times = 1) noexcept { probes_.hit(probe, times); }
-  bool calm() const noexcept { return calm_; }                  // no more faults: behave
+  bool calm() const noexcept { return calm_; }  // no more faults: behave
+  std::uint32_t yields_percent() const noexcept { return habits_.yields_percent; }
   bool one_endpoint() const noexcept { return one_endpoint_; }  // for control and announces
   bool over() const noexcept { return over_; }  // nobody looks any more: run to your end
   std::uint64_t dice(std::uint64_t sides) noexcept { return prng_.below(sides); }
@@ -66,6 +77,7 @@ class World {
 
  private:
   // scheduler.cpp
+  void draw_habits();
   void step();
   void pass_time();
   void go_on(Process& process);
@@ -108,6 +120,7 @@ class World {
   bool driver_frozen_ = false;
   std::uint32_t incarnations_ = 0;
   std::uint32_t boots_ = 0;
+  Habits habits_;
   bool one_endpoint_ = false;
   bool calm_ = false;
   bool over_ = false;
