@@ -392,12 +392,20 @@ Result<std::size_t> MemoryFileSystem::read_at(const File& file, std::uint64_t of
   return static_cast<std::size_t>(got);
 }
 
-Result<bool> MemoryFileSystem::try_lock(const File& file) {
-  auto node = node_of("fcntl", file);
-  if (!node) return fail(node.error());
-  if ((*node)->locked_by != 0 && (*node)->locked_by != process_id_) return false;
-  (*node)->locked_by = process_id_;
-  return true;
+Result<base::LockAttempt> MemoryFileSystem::lock(const File& directory, const std::string& name) {
+  auto parent = directory_of("lock", directory, name);
+  if (!parent) return fail(parent.error());
+  auto& node = (*parent)->entries[name];
+  if (node == nullptr) {
+    node = disk_.make_node(FileKind::regular, 0600);
+    (*parent)->modified_ns = disk_.clock_.realtime_ns();
+  }
+  if (node->kind != FileKind::regular)
+    return fail(Code::path_rejected, "lock", fmt::format("'{}' is not a regular file", name));
+  if (node->locked_by != 0)
+    return base::LockAttempt{File(), {node->locked_by, node->locked_by == process_id_}};
+  node->locked_by = process_id_;
+  return base::LockAttempt{make_file(node, true), {}};
 }
 
 Result<std::byte*> MemoryFileSystem::map(const File& file, std::uint64_t bytes, Access access) {

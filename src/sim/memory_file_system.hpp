@@ -101,7 +101,7 @@ class MemoryFileSystem final : public base::FileSystem {
   Result<void> sync(const base::File& file) override;
   Result<std::size_t> read_at(const base::File& file, std::uint64_t offset,
                               std::span<std::byte> out) override;
-  Result<bool> try_lock(const base::File& file) override;
+  Result<base::LockAttempt> lock(const base::File& directory, const std::string& name) override;
   Result<std::byte*> map(const base::File& file, std::uint64_t bytes, base::Access access) override;
   void unmap(std::byte* address, std::uint64_t bytes) noexcept override;
   Result<void> prefault(std::byte* address, std::uint64_t bytes, base::Access access) override;

@@ -117,19 +117,23 @@ TEST_F(Files, a_full_disk_says_so) {
 TEST_F(Files, a_killed_process_changes_nothing_any_more_and_keeps_its_mappings) {
   const File file = make(one, "a", 100);
   auto mapped = one.map(file, 100, Access::read_write);
-  EXPECT_TRUE(*one.try_lock(file));
-  auto other = two.open(folder(two), "a", OpenMode::read);
-  EXPECT_FALSE(*two.try_lock(*other));
+  const auto held = one.lock(folder(one), "lock");
+  EXPECT_TRUE(held->file.is_open());
+  EXPECT_TRUE(one.lock(folder(one), "lock")->holder.this_process);
+  const auto refused = two.lock(folder(two), "lock");
+  EXPECT_FALSE(refused->file.is_open());
+  EXPECT_EQ(refused->holder.process_id, 11U);
+  EXPECT_FALSE(refused->holder.this_process);
   EXPECT_TRUE(two.process_alive(11));
   const File shm = folder(one);
   one.kill();
   EXPECT_FALSE(two.process_alive(11));
-  EXPECT_TRUE(*two.try_lock(*other));
+  EXPECT_TRUE(two.lock(folder(two), "lock")->file.is_open());
   EXPECT_FALSE(one.unlink(shm, "a"));
   EXPECT_FALSE(one.open_root());
   (*mapped)[0] = std::byte{1};
   one.unmap(*mapped, 100);
-  EXPECT_EQ(disk.files().size(), 1U);
+  EXPECT_EQ(disk.files().size(), 2U);
 }
 
 TEST_F(Files, a_file_can_be_put_there_as_a_whole) {
