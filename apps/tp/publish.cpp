@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct PublishOptions {
   std::string dtype;
   std::string shape;
   std::string namespace_name = "default";
-  double rate_hz = 100;
+  std::optional<double> rate_hz;  // unset: the source's own, else default_rate_hz
   std::uint64_t count = 0;
   std::uint32_t slots = 0;
   std::vector<std::uint32_t> pools;
@@ -36,6 +37,7 @@ struct PublishOptions {
 
 // Bytes of shared memory that a stream takes by itself when --slots is absent.
 constexpr std::uint64_t default_budget_bytes = std::uint64_t{256} << 20U;
+constexpr double default_rate_hz = 100;
 constexpr std::uint32_t slots_max = 1024;
 constexpr std::uint32_t slots_min = 16;
 constexpr std::uint32_t stride_step = 64;
@@ -101,6 +103,15 @@ struct Run {
 
 enum class Step : std::uint8_t { sent, again, end };
 
+// Fills a slot; at the end of a source that can begin again and is asked to, with its first frame.
+Result<bool> fill_slot(Run& run, std::size_t index, std::span<std::byte> out) {
+  auto filled = run.source.fill(index, out);
+  if (!filled || *filled || !run.options.loop || stop_requested()) return filled;
+  const auto begins_again = run.source.rewind();
+  if (!begins_again || !*begins_again) return begins_again;
+  return run.source.fill(index, out);
+}
+
 // Publishes frame `seq mod n`. The spec is needed before the claim tells the seq, so a claim with
 // another seq than expected (after a new mapping) is given up and tried again.
 Result<Step> publish_one(Run& run) {
@@ -119,7 +130,7 @@ Result<Step> publish_one(Run& run) {
     return Step::again;
   }
   run.next_seq = slot->seq() + 1;
-  const auto filled = run.source.fill(index, slot->bytes());
+  const auto filled = fill_slot(run, index, slot->bytes());
   if (!filled) return fail(filled.error());
   if (!*filled) return Step::end;
   const auto committed = slot->commit();
@@ -182,11 +193,12 @@ Result<void> publish_frames(Run& run) {
   std::uint64_t limit = options.count;
   if (!options.loop && !run.source.endless() && run.source.size() != 0)
     limit = limit == 0 ? run.source.size() : std::min<std::uint64_t>(limit, run.source.size());
-  const auto period =
-      options.rate_hz > 0
-          ? static_cast<std::int64_t>(
-                std::min(static_cast<double>(second_ns) / options.rate_hz, longest_period_ns))
-          : 0;
+  const double own_rate_hz = run.source.rate_hz();
+  const double rate_hz = options.rate_hz.value_or(own_rate_hz > 0 ? own_rate_hz : default_rate_hz);
+  const auto period = rate_hz > 0
+                          ? static_cast<std::int64_t>(std::min(
+                                static_cast<double>(second_ns) / rate_hz, longest_period_ns))
+                          : 0;
   const std::int64_t start = now_ns();
   std::int64_t due = start;
   std::int64_t reported = start;
@@ -284,12 +296,12 @@ CLI::App* register_publish(CLI::App& root, int& exit_code) {
   auto options = std::make_shared<PublishOptions>();
   CLI::App* app = root.add_subcommand("publish", "Publish frames of a source on a stream");
   app->add_option("--input", options->input,
-                  "stars, pattern[:WxH[:dtype]], a PNG, JPEG or .npy file, a folder of pictures, "
-                  "or - for raw frames from standard input")
+                  "stars, pattern[:WxH[:dtype]], a PNG, JPEG or .npy file, a folder of pictures, a "
+                  "video (with the ffmpeg programs), or - for raw frames from standard input")
       ->capture_default_str();
   add_connection_options(*app, options->connection);
-  app->add_option("--rate", options->rate_hz, "frames per second; 0: as fast as possible")
-      ->capture_default_str()
+  app->add_option("--rate", options->rate_hz,
+                  "frames per second; 0: as fast as possible (default: a video's own, else 100)")
       ->check(between(0, 1e7));
   app->add_option("--count", options->count, "end after this many frames; 0: no limit")
       ->check(whole_number(0, UINT64_MAX));
@@ -313,6 +325,7 @@ CLI::App* register_publish(CLI::App& root, int& exit_code) {
       fmt::format("Examples:\n"
                   "  tp publish                                 a star field, 100 Hz\n"
                   "  tp publish --input photos/ --loop --rate 200\n"
+                  "  tp publish --input flight.mp4 --loop\n"
                   "  tp publish --input pattern:1024x1024:u16 --rate 1000 --count 5000\n"
                   "  camera | tp publish --input - --dtype u16 --shape 512x640 --rate 0\n\n"
                   "{}",

@@ -283,7 +283,10 @@ int watch(const WatchOptions& options) {
     }
     expected = std::move(*source);
     if (expected->size() == 0) {
-      print_error("--expect: raw frames can be read once only; name a file with a header");
+      print_error(
+          "--expect: raw frames and videos can only be read one after the other; name pictures or "
+          "a "
+          ".npy file");
       return exit_usage;
     }
   }

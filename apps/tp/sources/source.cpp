@@ -10,6 +10,7 @@
 #include "tp/sources/npy.hpp"
 #include "tp/sources/pictures.hpp"
 #include "tp/sources/raw.hpp"
+#include "tp/sources/video.hpp"
 
 namespace tensorpool::sources {
 
@@ -150,6 +151,7 @@ Result<std::unique_ptr<Source>> open_source(const std::string& name, const RawFo
     return std::make_unique<MemorySource>(std::move(one), false);
   }
   if (name.ends_with(".npy")) return open_npy(name);
+  if (is_video_name(name)) return open_video(name);
   return open_raw(name, raw);
 }
 

@@ -25,7 +25,8 @@ class Source {
   Source& operator=(const Source&) = delete;
   virtual ~Source() = default;
 
-  // Number of distinct frames; 0 for a pipe, whose end is only known when it comes.
+  // Number of distinct frames; 0 for a pipe (a video counts as one), whose end is only known when it
+  // comes.
   virtual std::size_t size() const = 0;
   // What frame `index` holds; index < size(), or anything for a pipe.
   virtual TensorSpec spec(std::size_t index) const = 0;
@@ -33,6 +34,10 @@ class Source {
   virtual Result<std::span<const std::byte>> frame(std::size_t index) = 0;
   // Copies frame `index` into `out`, which has exactly its size; false at the end of a pipe.
   virtual Result<bool> fill(std::size_t index, std::span<std::byte> out);
+  // Makes a pipe begin again; false when it cannot, or when nothing came since it last began.
+  virtual Result<bool> rewind() { return false; }
+  // The rate at which the frames were taken; 0 when the source knows none.
+  virtual double rate_hz() const { return 0; }
   // Generated sources have no natural end: publishing them repeats without being asked to.
   virtual bool endless() const { return false; }
 };
@@ -74,6 +79,7 @@ struct RawFormat {
 //   pattern[:WxH[:dtype]]      a moving test pattern that checks itself
 //   FILE.png FILE.jpg FOLDER   pictures; a folder's PNG and JPEG files by name
 //   FILE.npy                   first axis is time
+//   FILE.mp4, .mkv, …          a video, through the programs ffprobe and ffmpeg
 //   FILE or -                  raw frames, described by `raw`
 Result<std::unique_ptr<Source>> open_source(const std::string& name, const RawFormat& raw = {});
 
