@@ -1,9 +1,12 @@
 #include "tp/output.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 
@@ -14,6 +17,7 @@ namespace tensorpool::cli {
 namespace {
 
 bool live_line_open = false;
+std::ptrdiff_t picture_lines = 0;  // above the open line; 0: no picture
 
 void write_out(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
@@ -39,6 +43,7 @@ void print_json(const Json& object) {
 void print_line(std::string_view text) {
   const char* clear = live_line_open ? "\r\x1b[K" : "";
   live_line_open = false;
+  picture_lines = 0;
   write_out(fmt::format("{}{}\n", clear, text));
 }
 
@@ -48,9 +53,55 @@ void print_live(std::string_view text) {
   write_out(fmt::format("\r{}\x1b[K", text));
 }
 
+void print_raw(std::string_view text) { write_out(text); }
+
+TerminalSize terminal_size() {
+  constexpr int most = 1000;
+  TerminalSize size;
+  winsize window{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 && window.ws_row > 0) {
+    size = {window.ws_col, window.ws_row};
+  } else {
+    const auto from = [](const char* variable, int otherwise) {
+      const char* text = std::getenv(variable);
+      const long value = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+      return value > 0 && value <= most ? static_cast<int>(value) : otherwise;
+    };
+    size = {from("COLUMNS", size.columns), from("LINES", size.rows)};
+  }
+  return {std::min(size.columns, most), std::min(size.rows, most)};
+}
+
+void print_picture(std::string_view lines, std::string_view last_line) {
+  if (!on_terminal()) {
+    write_out(lines);
+    return last_line.empty() ? void() : print_line(last_line);
+  }
+  std::string text = picture_lines > 0 ? fmt::format("\r\x1b[{}A", picture_lines)
+                     : live_line_open  ? "\r"
+                                       : "";
+  // What an older, larger picture left on a line is wiped before it is drawn over.
+  for (std::size_t at = 0; at < lines.size();) {
+    const std::size_t end = std::min(lines.find('\n', at), lines.size() - 1);
+    text += "\x1b[K";
+    text += lines.substr(at, end + 1 - at);
+    at = end + 1;
+  }
+  const auto width = static_cast<std::size_t>(std::max(1, terminal_size().columns - 1));
+  text += fmt::format("{}\x1b[J", last_line.substr(0, width));
+  picture_lines = std::ranges::count(lines, '\n');
+  live_line_open = true;
+  write_out(text);
+}
+
 void print_error(std::string_view text) {
   constexpr std::size_t head = 600;
   constexpr std::size_t tail = 200;
+  if (picture_lines > 0) {  // below the picture, which stays; the next one is drawn below this
+    live_line_open = false;
+    picture_lines = 0;
+    write_out("\n");
+  }
   std::fflush(stdout);
   if (text.size() <= head + tail) {
     std::fprintf(stderr, "tp: %.*s\n", static_cast<int>(text.size()), text.data());

@@ -33,6 +33,17 @@ void print_json(const Json& object);
 void print_line(std::string_view text);
 // A line that the next one replaces, on a terminal.
 void print_live(std::string_view text);
+// Cells of the terminal; where there is none, COLUMNS and LINES, else 80x24.
+struct TerminalSize {
+  int columns = 80;
+  int rows = 24;
+};
+TerminalSize terminal_size();
+// Lines that each end in "\n", and a last one that is cut to the terminal's width. On a terminal the
+// next picture is drawn over them unless something else was printed in between.
+void print_picture(std::string_view lines, std::string_view last_line);
+// As it is, for escape sequences that move nothing.
+void print_raw(std::string_view text);
 // On standard error: "tp: text". Of a text that quotes far too much only both ends are shown.
 void print_error(std::string_view text);
 int failed(const Error& error);

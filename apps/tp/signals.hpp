@@ -8,5 +8,8 @@ void catch_signals();
 bool stop_requested() noexcept;
 // The same as a signal, from inside.
 void request_stop() noexcept;
+// Written to standard output when a second signal ends the program before it could restore the
+// terminal; a string literal, or null for nothing.
+void last_output(const char* text) noexcept;
 
 }  // namespace tensorpool::cli

@@ -8,10 +8,12 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "tp/connection.hpp"
 #include "tp/latency.hpp"
+#include "tp/live_preview.hpp"
 #include "tp/output.hpp"
 #include "tp/signals.hpp"
 #include "tp/sources/npy.hpp"
@@ -32,6 +34,7 @@ struct WatchOptions {
   double slow_ms = 0;
   std::uint32_t slow_every = 1;
   bool latest = false;
+  bool preview = false;
   bool json = false;
 };
 
@@ -57,7 +60,9 @@ class Watcher {
  public:
   Watcher(Consumer& consumer, const Client& client, sources::Source* expected,
           const WatchOptions& options)
-      : consumer_(consumer), client_(client), expected_(expected), options_(options) {}
+      : consumer_(consumer), client_(client), expected_(expected), options_(options) {
+    if (options.preview) preview_.emplace();
+  }
 
   int run();
 
@@ -86,6 +91,8 @@ class Watcher {
   std::uint64_t torn_caught_ = 0;  // bytes were wrong, and the proof said so
   std::uint64_t saved_ = 0;
   std::string first_mismatch_;
+  std::optional<LivePreview> preview_;
+  std::string preview_line_;  // below the picture: the last report
 };
 
 // Compares in place; whether the answer counts is decided by the proof that follows.
@@ -128,7 +135,8 @@ Result<void> Watcher::take(FrameView view) {
     sleep_for(static_cast<std::int64_t>(options_.slow_ms * 1e6));
   bool differs = false;
   if (expected_ != nullptr) compare(view, differs);
-  if (!options_.save_dir.empty()) copy_.assign(view.bytes().begin(), view.bytes().end());
+  const bool shown = preview_ && preview_->due(arrived_ns);
+  if (!options_.save_dir.empty() || shown) copy_.assign(view.bytes().begin(), view.bytes().end());
   const Outcome outcome = view.finish();
   if (outcome != Outcome::delivered) {
     if (outcome == Outcome::overwritten && differs) ++torn_caught_;
@@ -150,6 +158,9 @@ Result<void> Watcher::take(FrameView view) {
     const std::int64_t latency = arrived_ns - static_cast<std::int64_t>(from);
     all_.record(latency);
     recent_.record(latency);
+  }
+  if (shown) {
+    if (auto drawn = preview_->show(info, copy_, preview_line_, arrived_ns); !drawn) return drawn;
   }
   if (!options_.save_dir.empty()) return save(info);
   return {};
@@ -207,7 +218,13 @@ void Watcher::print(const Json& json) {
       "stream {} {}: {:.1f} frames/s, {:.1f} MiB/s, {}{}, lost {}, overwritten {}",
       number("stream"), json["state"].get<std::string>(), json["fps"].get<double>(),
       json["mib_per_s"].get<double>(), kind, latency, number("lost"), number("overwritten"));
-  if (json["kind"] != "summary") return print_live(text);
+  if (json["kind"] != "summary") {
+    if (preview_ && on_terminal()) {
+      preview_line_ = text;  // drawn with the next picture
+      return;
+    }
+    return print_live(text);
+  }
   print_line(text);
   print_line(
       fmt::format("seen {} = delivered {} + overwritten {} + lost {} + skipped {} + ended {}: {}",
@@ -260,6 +277,7 @@ int Watcher::run() {
       break;
     }
   }
+  preview_.reset();  // the cursor is back before the summary
   const Json summary =
       report("summary", static_cast<double>(now_ns() - start) / 1e9, ConsumerStatistics{}, all_);
   print(summary);
@@ -334,14 +352,25 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
       ->capture_default_str()
       ->check(whole_number(1, 1'000'000));
   app->add_flag("--latest", options->latest, "always take the newest frame; skip older ones");
-  app->add_flag("--json", options->json, "one JSON object a line");
+  app->add_flag(
+      "--preview", options->preview,
+      "draw frames on the terminal, up to ten a second; only once where standard output is "
+      "no terminal");
+  app->add_flag("--json", options->json, "one JSON object a line")->excludes("--preview");
   app->footer(fmt::format(
+      "A preview is coloured where COLORTERM or TERM says that the terminal can do it and NO_COLOR "
+      "is\n"
+      "not set; else it is drawn in letters. Shapes HxW, HxWx1 to HxWx4, 1xHxW and 3xHxW; all "
+      "element\n"
+      "types but u8 are scaled to what the frame holds. A frame that is being drawn holds up "
+      "nobody.\n\n"
       "One-way latency is from the publish time in the descriptor to the moment the frame can be\n"
       "read in place; without it, from the capture time in the slot. The output names which.\n\n"
       "Examples:\n"
       "  tp watch                                  rates and latency of stream 10000\n"
       "  tp watch --expect photos/ --count 2000    prove that what arrives is what was sent\n"
       "  tp watch --save frames/ --format png --count 10\n"
+      "  tp watch --preview\n"
       "  tp watch --json | jq .latency_ns.p99\n\n"
       "{}",
       exit_codes_text));

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "tensorpool/error.hpp"
+#include "tensorpool/export.hpp"
 #include "tensorpool/types.hpp"
 
 namespace tensorpool {
@@ -39,7 +40,7 @@ struct FrameInfo {
 
   std::span<const std::int32_t> shape() const noexcept { return {dims.data(), ndims}; }
   // dims, strides and element size reach this many bytes; 0 for an empty tensor.
-  std::uint64_t extent_bytes() const noexcept;
+  TENSORPOOL_EXPORT std::uint64_t extent_bytes() const noexcept;
 };
 
 // A strided view of a payload as elements of T. Indexing is unchecked beyond debug asserts; shape

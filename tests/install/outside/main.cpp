@@ -33,7 +33,7 @@ bool exchange(tp::Producer& producer, tp::Consumer& consumer) {
     }
     consumer.poll([&](const tp::Frame& frame) {
       auto image = frame.view<std::uint16_t, 2>();
-      if (!image) {
+      if (!image || frame.info().extent_bytes() != frame.bytes().size()) {
         ++wrong;
         return;
       }
