@@ -2,11 +2,18 @@
 #include "shm/stream_lock.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <new>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "shm/create.hpp"
 #include "shm/path.hpp"
@@ -80,6 +87,43 @@ TEST_F(StreamLockTest, of_a_creation_that_fails_is_let_go) {
   EXPECT_TRUE(dir_.empty());
   EXPECT_EQ(file_system_.open_files, 0);
   TP_ASSERT_OK(create());
+}
+
+// Processes that take it and let it go, which removes the file, as fast as they can.
+// Proves: STR-1
+TEST_F(StreamLockTest, is_never_two_processes_at_once) {
+  constexpr int processes = 4;
+  constexpr int turns = 40;
+  fs::create_directories(stream_dir());
+  void* shared = ::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  auto* const holders = new (shared) std::atomic<int>(0);
+  std::vector<pid_t> children;
+  for (int i = 0; i < processes; ++i) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    ::alarm(60);
+    base::PosixFileSystem own;
+    for (int taken = 0; taken < turns;) {
+      auto lock = StreamLock::take(own, open_directory(own, stream_dir()).value(), 1, "here");
+      if (!lock && lock.error().code() == Code::system_error) continue;  // changed hands too often
+      if (!lock && lock.error().code() != Code::stream_in_use) ::_exit(1);
+      if (!lock) continue;
+      if (holders->fetch_add(1) != 0) ::_exit(2);
+      ++taken;
+      for (int moment = 0; moment < 2; ++moment) std::this_thread::yield();  // for others to ask
+      holders->fetch_sub(1);
+    }
+    ::_exit(0);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
+  EXPECT_FALSE(fs::exists(lock_file()));
+  ::munmap(shared, sizeof(std::atomic<int>));
 }
 
 // A creator that died left its file; nobody holds it.
