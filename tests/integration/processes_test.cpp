@@ -169,24 +169,20 @@ TEST_F(Processes, a_slow_consumer_on_a_small_ring_catches_every_overwrite) {
   expect_clean(writer.close());
 }
 
-// Proves: SHM-76
-TEST_F(Processes, two_producers_never_write_the_same_regions) {
+// Proves: STR-1
+TEST_F(Processes, a_second_producer_is_refused_and_disturbs_nobody) {
   Peer first = producer();
-  Peer second = producer();
-  const std::uint64_t old_epoch = first.stats()["epoch"];
-  const std::uint64_t new_epoch = second.stats()["epoch"];
-  EXPECT_GT(new_epoch, old_epoch);
-  EXPECT_EQ(epochs(), (std::set<std::uint64_t>{old_epoch, new_epoch}));
+  const std::uint64_t epoch = first.stats()["epoch"];
   Peer reader = consumer();
   first.ask("run");
-  second.ask("run");
-  ASSERT_TRUE(in_epoch(reader, new_epoch));
+  ASSERT_TRUE(in_epoch(reader, epoch));
+  EXPECT_THROW(producer(), std::runtime_error);
+  EXPECT_EQ(epochs(), std::set<std::uint64_t>{epoch});
   ASSERT_TRUE(more(reader, 100));
-  EXPECT_EQ(reader.stats()["epoch"], new_epoch);  // the older one's frames are dropped
+  EXPECT_EQ(reader.stats()["sessions"], 1U);
   expect_clean(reader.close());
   expect_clean(first.close());
-  EXPECT_EQ(epochs(), std::set<std::uint64_t>{new_epoch});
-  expect_clean(second.close());
+  EXPECT_EQ(files(), 0U);
 }
 
 }  // namespace

@@ -198,6 +198,7 @@ TEST_F(Regions, that_change_their_writer_are_given_up_until_a_higher_epoch) {
     ASSERT_TRUE(ear_.next(epoch));
     ASSERT_NE(consumer.state(), PortState::active) << heard;
   }
+  producer.close();
   Producer successor = produce();
   ASSERT_TRUE(until_active(consumer));
   EXPECT_GT(consumer.statistics().epoch, epoch);
