@@ -75,6 +75,18 @@ class Invoked {
   std::int64_t longest_ns() const { return longest_ns_; }
   int told(NoticeKind kind) { return notices_[kind]; }
   const std::string& text(NoticeKind kind) { return texts_[kind]; }
+  std::string all_errors() const {
+    std::string all;
+    for (const std::string& text : errors_) all += text + "\n";
+    return all;
+  }
+  // How many errors were told that hold `word`. On a crowded machine a media driver may be too slow for
+  // an add, which is an error, too.
+  int errors_with(const std::string& word) const {
+    return static_cast<int>(std::count_if(
+        errors_.begin(), errors_.end(),
+        [&](const std::string& text) { return text.find(word) != std::string::npos; }));
+  }
   void expect_clean() {
     EXPECT_EQ(wrong_, 0U);
     EXPECT_TRUE(producer_->statistics().balanced());
@@ -92,6 +104,7 @@ class Invoked {
     options.on_notice = [this](const Notice& notice) {
       ++notices_[notice.kind];
       texts_[notice.kind] = notice.text;
+      if (notice.kind == NoticeKind::error) errors_.emplace_back(notice.text);
     };
     return options;
   }
@@ -104,6 +117,7 @@ class Invoked {
 
   std::map<NoticeKind, int> notices_;
   std::map<NoticeKind, std::string> texts_;
+  std::vector<std::string> errors_;
   Client client_;
   Pending<Producer> pending_producer_;
   Pending<Consumer> pending_consumer_;
@@ -360,16 +374,15 @@ TEST_F(MediaDriverLife, left_a_directory_behind) {
   std::filesystem::resize_file(folder_.aeron() + "/cnc.dat", 4096);
   for (int i = 0; i < 100; ++i) here_->turn();
   std::ofstream(folder_.aeron() + "/cnc.dat") << std::string(1U << 20U, '\xEE');
-  ASSERT_TRUE(all([&] { return here_->told(NoticeKind::error) == 1; }));
-  EXPECT_NE(here_->text(NoticeKind::error).find(folder_.aeron() + "/cnc.dat"), std::string::npos);
-  EXPECT_NE(here_->text(NoticeKind::error).find("remove the file"), std::string::npos);
+  ASSERT_TRUE(all([&] { return here_->errors_with(folder_.aeron() + "/cnc.dat") == 1; }));
+  EXPECT_EQ(here_->errors_with("remove the file"), 1);
   const auto refused = MediaDriver::launch({.aeron_dir = folder_.aeron()});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::invalid_argument);
   std::filesystem::remove(folder_.aeron() + "/cnc.dat");
   start();
-  ASSERT_TRUE(here_->flows());
-  EXPECT_EQ(here_->told(NoticeKind::error), 1);
+  ASSERT_TRUE(here_->flows()) << here_->all_errors();
+  EXPECT_EQ(here_->errors_with("cnc.dat"), 1);
   here_->expect_clean();
 }
 
@@ -431,7 +444,7 @@ TEST_F(MediaDriverLife, leaves_nothing_behind_in_its_clients) {
   ASSERT_TRUE(more(50));
   // The most that the first life needs: links come one after the other.
   Held first;
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 50; ++round) {
     ASSERT_TRUE(more(1));
     first = first.or_more(held_now(folder_.aeron()));
   }

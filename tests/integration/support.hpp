@@ -23,7 +23,7 @@ namespace tensorpool::integration {
 using namespace std::chrono_literals;
 
 // How long a test waits for something that ought to happen at once.
-inline constexpr std::chrono::seconds patience{30};
+inline constexpr std::chrono::seconds patience{60};
 
 class Folder {
  public:
