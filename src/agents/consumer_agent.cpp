@@ -226,13 +226,15 @@ void ConsumerAgent::on_connection_lost(AgentContext& context) {
 // The port is gone or the client ends: nothing is lent any more but what is out.
 void ConsumerAgent::let_go(AgentContext& context) {
   closed_ = true;
+  const bool taken = request_ == nullptr;
   if (request_ != nullptr)
     std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
   adding_ = {};
   counters_.drop();
   context.graveyard.bury(std::move(descriptors_));
   context.graveyard.bury(std::move(regions_));
-  if (lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
+  // Nobody adopts what is in the mailbox of a port that is closed, or that no handle ever took.
+  if (!taken || lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
   lender_.collect();
 }
 

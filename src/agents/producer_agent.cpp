@@ -227,6 +227,7 @@ void ProducerAgent::on_connection_lost(AgentContext& context) {
 // stays mapped until the last claim is back.
 Result<void> ProducerAgent::let_go(AgentContext& context) {
   closed_ = true;
+  const bool taken = request_ == nullptr;
   core_.on_close();
   creator_.reset();
   adding_ = {};
@@ -239,7 +240,8 @@ Result<void> ProducerAgent::let_go(AgentContext& context) {
   created_.reset();
   context.graveyard.bury(std::move(descriptor_));
   context.graveyard.bury(std::move(regions_));
-  if (lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
+  // Nobody adopts what is in the mailbox of a port that is closed, or that no handle ever took.
+  if (!taken || lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
   lender_.collect();
   return removed;
 }

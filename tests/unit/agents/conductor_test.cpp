@@ -161,6 +161,22 @@ TEST(Conductor, DropsARequestWhoseHandleIsGone) {
   EXPECT_TRUE(late->abandoned());
 }
 
+// Created, but never completed for want of a media driver: its place and its memory come back.
+TEST(Conductor, KeepsNothingOfRequestsThatWereDroppedHalfWay) {
+  World world;
+  Node& node = world.node();
+  for (std::size_t i = 1; i <= base::limits::ports_per_client; ++i) {
+    const auto request = node.request(world.producer_options());
+    const int mapped = static_cast<int>(i);
+    ASSERT_TRUE(world.run_until([&] { return node.told(NoticeKind::mapped) == mapped; }));
+    EXPECT_TRUE(request->abandon());
+    world.step();
+  }
+  const auto one_more = node.request(world.producer_options());
+  world.step();
+  EXPECT_EQ(one_more->state(), Request::State::pending);
+}
+
 TEST(Conductor, HoldsAtMost64Ports) {
   World world;
   world.network.start_media_driver(world.aeron_dir);
