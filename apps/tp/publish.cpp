@@ -295,9 +295,10 @@ int publish(const PublishOptions& options) {
 CLI::App* register_publish(CLI::App& root, int& exit_code) {
   auto options = std::make_shared<PublishOptions>();
   CLI::App* app = root.add_subcommand("publish", "Publish frames of a source on a stream");
-  app->add_option("--input", options->input,
-                  "stars, pattern[:WxH[:dtype]], a PNG, JPEG or .npy file, a folder of pictures, a "
-                  "video (with the ffmpeg programs), or - for raw frames from standard input")
+  app->add_option(
+         "--input", options->input,
+         "stars, pattern[:WxH[:dtype]], a PNG, JPEG, .npy or FITS file, a folder of pictures, a "
+         "video (with the ffmpeg programs), or - for raw frames from standard input")
       ->capture_default_str();
   add_connection_options(*app, options->connection);
   app->add_option("--rate", options->rate_hz,

@@ -1,11 +1,14 @@
 #include "tp/sources/source.hpp"
 
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
 
+#include "tp/sources/fits.hpp"
 #include "tp/sources/generated.hpp"
 #include "tp/sources/npy.hpp"
 #include "tp/sources/pictures.hpp"
@@ -76,6 +79,15 @@ Result<std::unique_ptr<Source>> open_folder(const std::string& name) {
 }
 
 }  // namespace
+
+bool is_fits_name(const std::string& name) {
+  static constexpr std::array<const char*, 6> endings{".fits",    ".fit",    ".fts",
+                                                      ".fits.gz", ".fit.gz", ".fts.gz"};
+  return std::ranges::any_of(endings, [&](const char* ending) {
+    const std::size_t length = std::strlen(ending);
+    return name.size() >= length && strcasecmp(name.c_str() + name.size() - length, ending) == 0;
+  });
+}
 
 Result<bool> Source::fill(std::size_t index, std::span<std::byte> out) {
   auto bytes = frame(index);
@@ -151,6 +163,7 @@ Result<std::unique_ptr<Source>> open_source(const std::string& name, const RawFo
     return std::make_unique<MemorySource>(std::move(one), false);
   }
   if (name.ends_with(".npy")) return open_npy(name);
+  if (is_fits_name(name)) return open_fits(name);
   if (is_video_name(name)) return open_video(name);
   return open_raw(name, raw);
 }

@@ -79,6 +79,7 @@ struct RawFormat {
 //   pattern[:WxH[:dtype]]      a moving test pattern that checks itself
 //   FILE.png FILE.jpg FOLDER   pictures; a folder's PNG and JPEG files by name
 //   FILE.npy                   first axis is time
+//   FILE.fits                  an image, or a cube whose planes are frames, where cfitsio is built in
 //   FILE.mp4, .mkv, …          a video, through the programs ffprobe and ffmpeg
 //   FILE or -                  raw frames, described by `raw`
 Result<std::unique_ptr<Source>> open_source(const std::string& name, const RawFormat& raw = {});
