@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "transport/aeron/aeron_transport.hpp"
+#include "unit/transport/connect_now.hpp"
 #include "wire/descriptor.hpp"
 
 namespace tensorpool::integration {
@@ -88,7 +89,7 @@ FrameScene::FrameScene()
   consumer.on_event([this](const Event&) { ++events; });
   transport::ConnectOptions connect_options;
   connect_options.directory = folder->aeron();
-  connection = transport->connect(connect_options).value();
+  connection = transport::connect_now(*transport, connect_options).value();
   const auto deadline = Clock::now() + patience;
   auto add = connection
                  ->add_publication(std::string("aeron:ipc?term-length=") + main_term, 1100,

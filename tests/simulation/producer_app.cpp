@@ -89,12 +89,17 @@ class ProducerApp final : public App {
     EpochBook* book = nullptr;
   };
 
+  // The lock of a stream keeps two producers of one place apart, but not those of two places, nor
+  // those of other implementations: so a stream may well have two.
+  std::string place() const { return process_.incarnation() % 2 == 0 ? "default" : "elsewhere"; }
+
   void open() {
     if (request_ == nullptr) {
       ProducerOptions options;
       options.stream = thread_.part().stream;
       options.producer_id = thread_.part().id;
       options.base_dir = base_dir;
+      options.namespace_name = place();
       options.slots = slots_ = most_slots >> world_.dice(3);
       options.pools = {{.pool_id = 1, .stride_bytes = small_stride_bytes},
                        {.pool_id = 2, .stride_bytes = large_stride_bytes}};
@@ -255,7 +260,7 @@ class ProducerApp final : public App {
     if (first) drop_claims();
     port_->close();
     if (remove_on_close_ && cell_->producer.epoch.get() != 0) {
-      removed_.push_back(fmt::format("{}/tensorpool-sim/default/{}/{}/", base_dir,
+      removed_.push_back(fmt::format("{}/tensorpool-sim/{}/{}/{}/", base_dir, place(),
                                      thread_.part().stream, cell_->producer.epoch.get()));
     }
     world_.trace("{} closes its port", thread_.name());
