@@ -94,6 +94,11 @@ program() {
 }
 
 run_setup() {
+  [[ $# -eq 0 || $* == --optional ]] || fail "setup takes nothing or --optional, not '$*'"
+  if [[ ${1:-} == --optional ]]; then
+    ensure_packages "${packages_optional[@]}"
+    rm -f "$root"/build/*/.presets # configured anew, to be found
+  fi
   ensure_dependencies release
   "$root/tools/get_photos.sh" >/dev/null
   configure release
