@@ -29,7 +29,6 @@ struct Colour3 {
   std::uint8_t r = 0;
   std::uint8_t g = 0;
   std::uint8_t b = 0;
-  friend bool operator==(const Colour3&, const Colour3&) = default;
 };
 
 // Which elements are rows, columns and channels.
