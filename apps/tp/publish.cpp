@@ -107,7 +107,7 @@ enum class Step : std::uint8_t { sent, again, end };
 Result<bool> fill_slot(Run& run, std::size_t index, std::span<std::byte> out) {
   auto filled = run.source.fill(index, out);
   if (!filled || *filled || !run.options.loop || stop_requested()) return filled;
-  const auto begins_again = run.source.rewind();
+  auto begins_again = run.source.rewind();
   if (!begins_again || !*begins_again) return begins_again;
   return run.source.fill(index, out);
 }

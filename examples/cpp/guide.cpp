@@ -47,7 +47,8 @@ bool send_frame(tp::Producer& producer, std::uint16_t value) {
         throw std::runtime_error(slot.error().message());
     }
   }
-  for (std::uint16_t& pixel : slot->as<std::uint16_t>().value()) pixel = value;
+  auto pixels = slot->as<std::uint16_t>().value();
+  for (std::uint16_t& pixel : pixels) pixel = value;
   const auto sent = slot->commit({.trace_id = 42});
   // [/guide:claim]
   // [guide:told]
