@@ -32,8 +32,16 @@ inline constexpr std::uint64_t region_step_bytes = 4U << 20U;  // reserved or pr
 inline constexpr std::size_t path_components = 256;
 inline constexpr std::size_t files_per_epoch = 256;
 inline constexpr int lock_attempts = 16;  // on a lock file that changes hands meanwhile
+inline constexpr std::uint32_t driver_leases_max = 65536;  // largest policies.max_leases
+inline constexpr std::size_t driver_streams = 16384;       // static and dynamic ones
+inline constexpr std::size_t driver_pending_attaches = 1024;
+inline constexpr std::size_t driver_node_ids = 1U << 17U;  // in use, resting or remembered
+inline constexpr std::size_t driver_strangers_answered =
+    4096;                                         // leases of a former driver instance
+inline constexpr std::size_t driver_ranges = 64;  // of one key
 
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);
+static_assert(driver_node_ids >= driver_leases_max + driver_pending_attaches + 1024);
 
 }  // namespace tensorpool::base::limits
