@@ -179,6 +179,7 @@ class DriverCore {
 
   Schedule<std::uint32_t> announces_;  // streams with regions
   base::Nanos expiry_waits_until_ = 0;
+  bool expiry_passed_over_ = false;  // a lease was due meanwhile
 
   wire::driver::ShutdownReason shutdown_reason_ = wire::driver::ShutdownReason::normal;
   std::string shutdown_text_;

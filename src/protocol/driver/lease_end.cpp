@@ -97,22 +97,27 @@ bool DriverCore::revoke(Now now, std::uint64_t lease_id, std::string_view text, 
 }
 
 // As many as there is room for. After the agent was held up, keepalives may still wait in its inbox; they are
-// heard first, but not for longer than one interval, and then all that is due ends before anything can make
-// expiry wait again.
+// heard first. Once a lease that is due was passed over, nothing prolongs the wait, so that a flood
+// keeps no dead lease alive.
 void DriverCore::expire(Actions& actions) {
-  if (now_.monotonic < expiry_waits_until_) return;
+  if (now_.monotonic < expiry_waits_until_) {
+    expiry_passed_over_ = expiry_passed_over_ || leases_.expired(now_.monotonic).has_value();
+    return;
+  }
   while (const std::optional<std::uint64_t> lease_id = leases_.expired(now_.monotonic)) {
     if (!room(actions)) return;
     counters_.add(Count::expired);
     end_lease(*lease_id, LeaseRevokeReason::expired, "no keepalive in time", std::nullopt, actions);
   }
   expiry_waits_until_ = 0;
+  expiry_passed_over_ = false;
 }
 
 void DriverCore::on_held_up(Now now) noexcept {
   tell_time(now);
-  if (expiry_waits_until_ == 0)
+  if (!expiry_passed_over_) {
     expiry_waits_until_ = later(now_.monotonic, settings_.keepalive_interval_ns);
+  }
 }
 
 // Notice, then the announce of the next epoch once it is there, then the answer to a detach (DRV-110, DRV-119).
