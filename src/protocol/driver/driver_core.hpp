@@ -70,8 +70,7 @@ class DriverCore {
   // The agent was held up, by files or otherwise: keepalives may wait in its inbox. No lease expires before
   // on_drained(), or before one keepalive interval has passed. Answers to actions say so by themselves.
   void on_held_up(Now now) noexcept;
-  // A poll of the control stream returned less than it could have: nothing waits there. The order of a duty
-  // cycle is therefore: poll, on_drained(), on_timer(), and only then the files.
+  // A poll of the control stream found nothing more. Order of a cycle: poll, this, on_timer(), files.
   void on_drained() noexcept { expiry_waits_until_ = 0; }
   // Ends one lease by decision of the house, with reason REVOKED. False when there is no such lease.
   bool revoke(Now now, std::uint64_t lease_id, std::string_view text, Actions& actions);
