@@ -61,7 +61,9 @@ std::uint32_t StreamTable::forget_oldest(base::Nanos now) {
 void StreamTable::forget(std::uint32_t stream_id, base::Nanos now) {
   const auto found = streams_.find(stream_id);
   TP_ASSERT(found != streams_.end() && found->second.dynamic && found->second.unused());
-  const auto clock = static_cast<std::uint64_t>(std::max<base::Nanos>(now, 0));
+  // Several creations within one tick of the clock are a little ahead of it, and count.
+  constexpr base::Nanos a_little = 1'000'000'000;
+  const auto clock = static_cast<std::uint64_t>(later(std::max<base::Nanos>(now, 0), a_little));
   forgotten_epoch_ = std::max(forgotten_epoch_, std::min(found->second.last_epoch, clock));
   idle_.erase(stream_id);
   ids_.release(stream_id);

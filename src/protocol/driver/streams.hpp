@@ -78,7 +78,7 @@ class StreamTable {
   IdPool ids_;
   Schedule<std::uint32_t> idle_;  // dynamic streams without a user, since when
   // No stream starts below this, so that epochs rise even for an id that was forgotten and comes back. Epochs
-  // ahead of the clock stay out of it, for one of them would spoil all streams: their directory, the
+  // far ahead of the clock stay out of it, for one of them would spoil all streams: their directory, the
   // highest of their stream and therefore kept, remembers them.
   std::uint64_t forgotten_epoch_ = 0;
 };

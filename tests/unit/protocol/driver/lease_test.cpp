@@ -315,6 +315,7 @@ TEST(DriverLease, ARevokedProducerIsReplacedUnderAHigherEpochOnly) {
   EXPECT_TRUE(d.list.take().empty());
 }
 
+// Proves: DRV-89
 TEST(DriverLease, ManyThatExpireAtOnceAreToldInSeveralSteps) {
   Harness d;
   for (std::uint32_t client = 1; client <= 300; ++client)

@@ -49,6 +49,10 @@ class Disk {
     }
     return removed;
   }
+  std::uint64_t highest(std::uint32_t stream_id) const {
+    const auto found = streams_.find(stream_id);
+    return found == streams_.end() || found->second.empty() ? 0 : found->second.rbegin()->first;
+  }
   void remove(std::uint32_t stream_id) { streams_.erase(stream_id); }
   bool holds(std::uint32_t stream_id, std::uint64_t epoch) const {
     const auto found = streams_.find(stream_id);
@@ -59,10 +63,12 @@ class Disk {
   std::map<std::uint32_t, std::map<std::uint64_t, base::Nanos>> streams_;
 };
 
-Settings random_settings(base::Prng& prng) {
+Settings random_settings(base::Prng& prng, const Disk& disk) {
   Settings settings = dynamic_settings();
   settings.first_lease_id = prng.next();
   settings.max_leases = 12;
+  for (StreamSetting& stream : settings.streams)
+    stream.highest_epoch_on_disk = disk.highest(stream.stream_id);
   settings.node_id_reuse_cooldown_ns = cooldown;
   settings.descriptor_stream_id_range = {{31000, 31003}};
   settings.control_stream_id_range = {{32000, 32001}};
@@ -81,7 +87,7 @@ class World {
         disk_(disk),
         now_(now),
         highest_(highest),
-        settings_(random_settings(prng)),
+        settings_(random_settings(prng, disk)),
         core_(settings_, now) {}
 
   Now now() const { return now_; }
@@ -230,6 +236,7 @@ class World {
     }
     shm::StreamLayout layout = asked.layout;
     layout.epoch = disk_.create(layout, now_.monotonic);
+    EXPECT_GT(layout.epoch, highest_[layout.stream_id]);
     core_.on_created(now_, asked.request_id, regions_of(layout), actions_);
     if (prng_.chance(50'000)) {  // once more, as a confused agent
       note(actions_.take());
@@ -307,10 +314,12 @@ class World {
     std::uint64_t& highest = highest_[send.message.stream_id];
     EXPECT_GE(send.message.epoch, highest) << "an epoch went back";
     highest = std::max(highest, send.message.epoch);
+    highest_here_[send.message.stream_id] = highest;
   }
   void took(const CreateRegions& asked) {
     EXPECT_FALSE(stopped_);
-    EXPECT_GT(asked.layout.epoch, highest_[asked.layout.stream_id]);
+    // Of what a former driver did with streams on demand the core knows nothing: that is on disk.
+    EXPECT_GT(asked.layout.epoch, highest_here_[asked.layout.stream_id]);
     for (const CreateRegions& other : creations_)
       EXPECT_NE(other.layout.stream_id, asked.layout.stream_id);
     creations_.push_back(asked);
@@ -373,7 +382,8 @@ class World {
   base::Prng& prng_;
   Disk& disk_;
   Now now_;
-  std::map<std::uint32_t, std::uint64_t>& highest_;  // announced, over all drivers
+  std::map<std::uint32_t, std::uint64_t>& highest_;      // announced, over all drivers
+  std::map<std::uint32_t, std::uint64_t> highest_here_;  // by this one
   Settings settings_;
   DriverCore core_;
   Actions actions_;

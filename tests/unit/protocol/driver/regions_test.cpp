@@ -97,7 +97,7 @@ TEST(DriverEpoch, ConsumersCreateTheFirstAndChangeNoneAfterIt) {
 
 // --- Creation
 
-// Proves: DRV-135, DRV-142, STR-32
+// Proves: DRV-142
 TEST(DriverCreation, NothingIsAnnouncedBeforeTheRegionsAreThere) {
   Harness d;
   const auto asked = d.attach(d.request(Role::producer, 5));
@@ -222,7 +222,7 @@ TEST(DriverAnnounce, SaysWhatTheResponseSaysAtOnceAndWheneverItChanges) {
   EXPECT_FALSE(find<SendAnnounce>(done)->refresh_activity);  // the producer does it
 }
 
-// Proves: MSG-59, STR-21
+// Proves: DRV-10, STR-21
 TEST(DriverAnnounce, EveryProvisionedStreamOncePerPeriod) {
   Harness d;
   const LeaseKey producer = *d.lease(Role::producer, 5);
@@ -265,7 +265,7 @@ TEST(DriverAnnounce, UsesTheConfiguredClock) {
 
 // --- Collection
 
-// Proves: DRV-179, DRV-180
+// Proves: DRV-180
 TEST(DriverCollection, FollowsEveryNewEpochAndNamesAllThatProtectsOne) {
   Settings settings = test_settings();
   settings.epoch_gc_keep = 3;

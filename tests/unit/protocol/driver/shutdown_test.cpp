@@ -37,7 +37,7 @@ TEST(DriverShutdown, OnlyTheRightTokenAndReasonCount) {
   EXPECT_EQ(d.core.state(), State::draining);
 }
 
-// Proves: DRV-141, DRV-193, DRV-199
+// Proves: DRV-141, DRV-193
 TEST(DriverShutdown, AnnouncesAllDrainsThenTellsAndIsStopped) {
   Harness d(with_token());
   const LeaseKey producer = *d.lease(Role::producer, 5);
