@@ -199,7 +199,7 @@ void DriverCore::grant(const Pending& pending, Stream& stream, Actions& actions)
   lease.requested_stream_id = request.stream_id;
   lease.node_id = pending.node_id;
   lease.expiry_ns = new_expiry();
-  const Lease& granted = leases_.grant(std::move(lease));
+  const Lease& granted = leases_.grant(lease);
   ++stream.leases;
   if (request.role == Role::producer) stream.producer_lease = granted.key.lease_id;
   streams_.settle(stream, now_.monotonic);

@@ -1,7 +1,5 @@
 #include "protocol/driver/leases.hpp"
 
-#include <utility>
-
 #include "base/assert.hpp"
 #include "protocol/driver/settings.hpp"
 
@@ -23,7 +21,7 @@ Lease& LeaseTable::grant(Lease lease) {
   next_id_ = usable_from(next_id_ + 1);
   by_client_[lease.key.client_id] = lease.key.lease_id;
   expiry_.set(lease.key.lease_id, later(lease.expiry_ns, 1));
-  return leases_.emplace(lease.key.lease_id, std::move(lease)).first->second;
+  return leases_.emplace(lease.key.lease_id, lease).first->second;
 }
 
 void LeaseTable::extend(Lease& lease, base::Nanos expiry_ns) {
@@ -34,7 +32,7 @@ void LeaseTable::extend(Lease& lease, base::Nanos expiry_ns) {
 Lease LeaseTable::remove(std::uint64_t lease_id) {
   const auto found = leases_.find(lease_id);
   TP_ASSERT(found != leases_.end());
-  Lease lease = std::move(found->second);
+  const Lease lease = found->second;
   leases_.erase(found);
   by_client_.erase(lease.key.client_id);
   expiry_.erase(lease_id);

@@ -42,8 +42,8 @@ Result<void> add_ranges(const std::vector<IdRange>& ranges, std::string_view key
 
 // Sorted by start, only neighbours can overlap. Two single ids may be equal: control and announce.
 Result<void> check_overlaps(std::vector<Claimed> claimed) {
-  std::stable_sort(claimed.begin(), claimed.end(),
-                   [](const Claimed& a, const Claimed& b) { return a.ids.first < b.ids.first; });
+  std::sort(claimed.begin(), claimed.end(),
+            [](const Claimed& a, const Claimed& b) { return a.ids.first < b.ids.first; });
   const Claimed* furthest = nullptr;        // of all so far
   const Claimed* furthest_range = nullptr;  // of the ranges so far
   for (const Claimed& next : claimed) {
