@@ -91,7 +91,7 @@ class ProducerApp final : public App {
 
   // The lock of a stream keeps two producers of one place apart, but not those of two places, nor
   // those of other implementations: so a stream may well have two.
-  std::string place() const { return process_.incarnation() % 2 == 0 ? "default" : "elsewhere"; }
+  std::string place() const { return fmt::format("place-{}", process_.incarnation() % 3); }
 
   void open() {
     if (request_ == nullptr) {
