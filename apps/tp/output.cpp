@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 
 #include "tp/signals.hpp"
 
@@ -16,6 +17,8 @@ namespace tensorpool::cli {
 
 namespace {
 
+// Notices come on the conductor's thread; the state below and what is written go together.
+std::recursive_mutex turn;
 bool live_line_open = false;
 std::ptrdiff_t picture_lines = 0;  // above the open line; 0: no picture
 
@@ -37,10 +40,12 @@ bool colours() {
 }
 
 void print_json(const Json& object) {
+  const std::lock_guard guard(turn);
   write_out(object.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n");
 }
 
 void print_line(std::string_view text) {
+  const std::lock_guard guard(turn);
   const char* clear = live_line_open ? "\r\x1b[K" : "";
   live_line_open = false;
   picture_lines = 0;
@@ -48,12 +53,16 @@ void print_line(std::string_view text) {
 }
 
 void print_live(std::string_view text) {
+  const std::lock_guard guard(turn);
   if (!on_terminal()) return print_line(text);
   live_line_open = true;
   write_out(fmt::format("\r{}\x1b[K", text));
 }
 
-void print_raw(std::string_view text) { write_out(text); }
+void print_raw(std::string_view text) {
+  const std::lock_guard guard(turn);
+  write_out(text);
+}
 
 TerminalSize terminal_size() {
   constexpr int most = 1000;
@@ -73,6 +82,7 @@ TerminalSize terminal_size() {
 }
 
 void print_picture(std::string_view lines, std::string_view last_line) {
+  const std::lock_guard guard(turn);
   if (!on_terminal()) {
     write_out(lines);
     return last_line.empty() ? void() : print_line(last_line);
@@ -95,6 +105,7 @@ void print_picture(std::string_view lines, std::string_view last_line) {
 }
 
 void print_error(std::string_view text) {
+  const std::lock_guard guard(turn);
   constexpr std::size_t head = 600;
   constexpr std::size_t tail = 200;
   if (picture_lines > 0) {  // below the picture, which stays; the next one is drawn below this

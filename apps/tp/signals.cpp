@@ -33,6 +33,8 @@ void catch_signals() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGCHLD,
+              SIG_DFL);  // inherited as ignored, it would take our children's exit codes away
 }
 
 bool stop_requested() noexcept { return stop.load(std::memory_order_relaxed); }

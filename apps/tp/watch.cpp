@@ -92,7 +92,8 @@ class Watcher {
   std::uint64_t saved_ = 0;
   std::string first_mismatch_;
   std::optional<LivePreview> preview_;
-  std::string preview_line_;  // below the picture: the last report
+  std::string preview_line_;     // below the picture: the last report
+  std::string preview_refused_;  // why the last frame was not drawn
 };
 
 // Compares in place; whether the answer counts is decided by the proof that follows.
@@ -160,7 +161,11 @@ Result<void> Watcher::take(FrameView view) {
     recent_.record(latency);
   }
   if (shown) {
-    if (auto drawn = preview_->show(info, copy_, preview_line_, arrived_ns); !drawn) return drawn;
+    // A frame that cannot be drawn is said once, and ends nothing.
+    const auto drawn = preview_->show(info, copy_, preview_line_, arrived_ns);
+    const std::string refused = drawn ? std::string() : drawn.error().message();
+    if (!refused.empty() && refused != preview_refused_) print_error(refused);
+    preview_refused_ = refused;
   }
   if (!options_.save_dir.empty()) return save(info);
   return {};

@@ -146,6 +146,10 @@ Result<Try> try_once(Table& table, int directory, const char* name, TakenLock& o
       directory, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
   if (file.get() < 0) {
     if (errno == ELOOP) return rejected(name, "is a symbolic link");
+    if (errno == ENOSPC || errno == EDQUOT) {
+      return fail(Code::no_space, "open",
+                  fmt::format("'{}': the file system is full (errno {})", name, errno));
+    }
     return fail(Error::system("open", errno, name));
   }
   if (::fstat(file.get(), &s) != 0) return fail(Error::system("fstat", errno, name));

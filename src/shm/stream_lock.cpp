@@ -50,13 +50,20 @@ Result<StreamLock> StreamLock::take(base::FileSystem& file_system, base::File di
 }
 
 // The name goes while the lock is held: whoever has the file open by then finds that the name is
-// another file's, and asks for that one.
+// another file's, and asks for that one. A name that is another file's by now is its holder's.
 void StreamLock::release() noexcept {
   if (!held()) return;
-  if (file_system_->process_id() == process_id_)
+  if (file_system_->process_id() == process_id_ && still_named())
     static_cast<void>(file_system_->unlink(directory_, stream_lock_name));
   file_.close();
   directory_.close();
+}
+
+bool StreamLock::still_named() {
+  const auto mine = file_system_->status(file_);
+  const auto named = file_system_->status_at(directory_, stream_lock_name);
+  return mine && named && *named && (*named)->device == mine->device &&
+         (*named)->inode == mine->inode;
 }
 
 }  // namespace tensorpool::shm

@@ -31,6 +31,7 @@ class StreamLock {
 
  private:
   void release() noexcept;
+  bool still_named();
 
   base::FileSystem* file_system_ = nullptr;
   base::File directory_;

@@ -52,6 +52,14 @@ std::int64_t number_of(const Json& stream, const char* key) {
   return found != stream.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
 }
 
+// Grey of more than 8 and up to 16 bits, in ffmpeg's names without the byte order.
+bool deep_grey(std::string_view stored) {
+  if (!stored.ends_with("le") && !stored.ends_with("be")) return false;
+  stored.remove_suffix(2);
+  constexpr std::array<std::string_view, 5> names{"gray9", "gray10", "gray12", "gray14", "gray16"};
+  return std::ranges::find(names, stored) != names.end();
+}
+
 // Grey formats keep their values: gray10le stays 0 to 1023.
 Format format_of(const std::string& stored, std::int64_t height, std::int64_t width) {
   Format format;
@@ -59,7 +67,7 @@ Format format_of(const std::string& stored, std::int64_t height, std::int64_t wi
   format.spec.shape = {height, width};
   if (stored == "gray" || stored == "monow" || stored == "monob") {
     format.ffmpeg_name = "gray";
-  } else if (stored.starts_with("gray") && stored.size() > 6 && stored[4] != 'f') {
+  } else if (deep_grey(stored)) {
     format.ffmpeg_name = stored.substr(0, stored.size() - 2) + "le";
     format.spec.dtype = DType::u16;
   } else {

@@ -106,7 +106,8 @@ void DriverCore::stop(Actions& actions) {
   startup_gc_.clear();
   if (!settings_.cleanup_shm_on_exit) return;
   for (const auto& [id, stream] : streams_.all()) {
-    if (stream.epoch != 0) to_remove_.push_back(id);
+    // A creation in flight leaves files, too.
+    if (stream.epoch != 0 || stream.creation) to_remove_.push_back(id);
   }
 }
 

@@ -11,10 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "transport/aeron/aeron_transport.hpp"
@@ -108,6 +110,23 @@ Place look_at(const std::string& directory) {
     }
   }
   return error ? Place::foreign : Place::free;
+}
+
+// Whether the media driver of `seen`, whose process cannot be found, works all the same: then it runs in
+// another PID namespace, and starting one here would delete its directory. Its heart beats at least
+// once a second; waits for one more beat only where the last one may be that young.
+bool beats(const std::string& directory, const MediaDriverState& seen) {
+  constexpr base::Nanos longest_beat_ns = 1'500'000'000;
+  constexpr base::Nanos margin_ns = 20'000'000;
+  if (seen.pid == 0 || seen.heartbeat_age_ns < -margin_ns / 2) return false;
+  const base::Nanos first_look = base::SystemClock::monotonic();
+  for (MediaDriverState now = seen; now.pid == seen.pid && now.heartbeat_age_ns <= longest_beat_ns;
+       now = look_at_media_driver(directory, paused_ns)) {
+    // A beat after the first look.
+    if (now.heartbeat_age_ns + margin_ns < base::SystemClock::monotonic() - first_look) return true;
+    std::this_thread::sleep_for(std::chrono::nanoseconds(margin_ns));
+  }
+  return false;
 }
 
 struct FileIdentity {
@@ -205,6 +224,14 @@ Result<std::unique_ptr<EmbeddedMediaDriver>> EmbeddedMediaDriver::launch(
                             found.pid, impl->directory));
   }
   if (found.unusable) return fail(Code::invalid_argument, launch_call, found.why);
+  if (beats(impl->directory, found)) {
+    return fail(
+        Code::rejected, launch_call,
+        fmt::format("a media driver works in {}, but its process {} cannot be seen: it runs in "
+                    "a PID namespace (container) of its own; share that, or name another "
+                    "directory",
+                    impl->directory, found.pid));
+  }
   const Place place = look_at(impl->directory);
   if (place == Place::foreign) {
     return fail(Code::invalid_argument, launch_call,

@@ -5,11 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "support.hpp"
@@ -221,6 +223,47 @@ TEST(Leftovers, of_a_running_one_are_named_by_its_process) {
   EXPECT_NE(second.error().message().find("process " + std::to_string(::getpid())),
             std::string::npos)
       << second.error().message();
+}
+
+// As seen from another container: the process is not there, the heart beats.
+TEST(Leftovers, of_a_process_that_cannot_be_seen_stay_while_its_heart_beats) {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "aeron");
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(gone, nullptr, 0), gone);
+  LiveFile file;
+  const std::size_t heartbeat = file.heartbeat_at();
+  file.set<std::int64_t>(file.pid_at(), gone);
+  const std::string path = folder / "aeron/cnc.dat";
+  const auto beat = [&] {
+    file.set<std::int64_t>(heartbeat, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                          std::chrono::system_clock::now().time_since_epoch())
+                                          .count());
+    std::fstream(path, std::ios::binary | std::ios::in | std::ios::out)
+        .seekp(static_cast<std::streamoff>(heartbeat))
+        .write(file.bytes.data() + heartbeat, 8);
+  };
+  file.write(path);
+  beat();
+  {
+    std::atomic<bool> over{false};
+    std::thread heart([&] {
+      while (!over.load()) {
+        beat();
+        std::this_thread::yield();
+      }
+    });
+    const auto refused = EmbeddedMediaDriver::launch(small_driver(folder / "aeron"));
+    over.store(true);
+    heart.join();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::rejected);
+    EXPECT_NE(refused.error().message().find("PID namespace"), std::string::npos)
+        << refused.error().message();
+  }
+  beat();  // the last one: now it is dead
+  EXPECT_TRUE(EmbeddedMediaDriver::launch(small_driver(folder / "aeron")));
 }
 
 // A media driver whose directory was taken from it does not delete its successor's.
