@@ -39,6 +39,14 @@ inline constexpr std::size_t driver_node_ids = 1U << 17U;  // in use, resting or
 inline constexpr std::size_t driver_strangers_answered =
     4096;                                         // leases of a former driver instance
 inline constexpr std::size_t driver_ranges = 64;  // of one key
+inline constexpr std::size_t config_file_bytes = 4U << 20U;
+inline constexpr std::size_t config_depth = 16;      // of brackets, and of the parts of one key
+inline constexpr std::size_t config_problems = 100;  // reported of one configuration
+inline constexpr std::size_t config_value_shown_bytes = 120;
+inline constexpr std::size_t config_channel_bytes = 1023;
+inline constexpr std::size_t config_string_bytes = 4095;  // where the key names no other limit
+inline constexpr std::size_t config_base_dirs = 64;
+inline constexpr std::size_t config_profiles = 1024;
 
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);
