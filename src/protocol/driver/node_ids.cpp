@@ -34,9 +34,11 @@ std::optional<std::uint32_t> NodeIds::take(base::Nanos now, std::uint32_t client
   std::optional<std::uint32_t> chosen = desired;
   if (!chosen) {
     // The former one, also while it rests: the rest is there for the sake of others (DRV-44).
-    const auto former = former_.find(client_id);
-    if (former != former_.end() && available(now, client_id, former->second))
-      chosen = former->second;
+    // Copied, for available() may forget what has rested.
+    if (const auto former = former_.find(client_id); former != former_.end()) {
+      const std::uint32_t node_id = former->second;
+      if (available(now, client_id, node_id)) chosen = node_id;
+    }
   }
   for (std::uint32_t tried = lowest; !chosen && tried <= highest; ++tried) {
     const std::uint32_t candidate = next_;
