@@ -201,8 +201,9 @@ class ProducerApp final : public App {
 
   // Commits, or now and then aborts, any of the open claims.
   void finish_one() {
-    finish(static_cast<std::size_t>(world_.dice(claims_.size())),
-           world_.calm() || world_.chance(85));
+    // One after the other: the order in which arguments are evaluated is the compiler's.
+    const std::size_t index = static_cast<std::size_t>(world_.dice(claims_.size()));
+    finish(index, world_.calm() || world_.chance(85));
   }
 
   void finish(std::size_t index, bool commit) {

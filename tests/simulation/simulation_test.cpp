@@ -7,6 +7,9 @@
 namespace tensorpool::simulation {
 namespace {
 
+// The rarest paths are met a handful of times in these, with every compiler alike.
+constexpr std::uint64_t seeds = 200;
+
 TEST(Simulation, without_faults_frames_flow) {
   Settings settings;
   settings.faults = false;
@@ -21,14 +24,12 @@ TEST(Simulation, without_faults_frames_flow) {
 TEST(Simulation, many_seeds_keep_every_promise_and_take_every_rare_path) {
   Probes probes;
   Settings settings;
-  for (settings.seed = 1; settings.seed <= SIMULATION_SEEDS; ++settings.seed) {
+  for (settings.seed = 1; settings.seed <= seeds; ++settings.seed) {
     const Report report = run(settings);
     EXPECT_EQ(report.failure, "") << "again with: ./run simulate --seeds 1 --seed " << settings.seed
                                   << " --trace";
     probes.add(report.probes);
   }
-  if (SIMULATION_SEEDS < 100)
-    return;  // too few for the rarest paths: the full number is run elsewhere
   for (std::size_t i = 0; i < probe_count; ++i) {
     const auto probe = static_cast<Probe>(i);
     EXPECT_GT(probes[probe], 0U) << name(probe) << " never happened";
