@@ -171,8 +171,9 @@ struct MediaDriverState {
   std::int64_t pid = 0;
   std::int64_t start_ns = 0;  // identity of one life of the media driver
   std::int64_t heartbeat_age_ns = 0;
-  std::string why;        // why it is not alive, for messages; empty when it is
-  bool unusable = false;  // what lies there will not come alive by waiting: somebody has to act
+  std::string why;          // why it is not alive, for messages; empty when it is
+  bool unusable = false;    // what lies there will not come alive by waiting: somebody has to act
+  bool unfinished = false;  // a media driver is starting there, or died while it did
 };
 
 // How connections are made; the client owns one.

@@ -75,6 +75,7 @@ void explain_unreadable(const std::string& path, MediaDriverState& state) {
         path, word >> 16U, word >> 8U & 0xFFU, word & 0xFFU);
     return;
   }
+  state.unfinished = true;
   state.why = fmt::format(
       "{} is unfinished or cut short: its media driver is starting, or died while it did", path);
 }
@@ -102,6 +103,7 @@ MediaDriverState look_at_media_driver(const std::string& directory, base::Nanos 
   state.start_ns = in_ns(constants.start_timestamp);
   state.heartbeat_age_ns = in_ns(aeron_epoch_clock() - std::clamp(heartbeat_ms, -most_ms, most_ms));
   if (heartbeat_ms <= 0) {
+    state.unfinished = heartbeat_ms == 0;  // the end of a media driver is a negative number
     state.why = fmt::format("the media driver of {} has not begun to work", path);
     return state;
   }

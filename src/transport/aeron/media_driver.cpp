@@ -112,19 +112,43 @@ Place look_at(const std::string& directory) {
   return error ? Place::foreign : Place::free;
 }
 
+// A media driver's heart beats at least once a second, and it starts in far less.
+constexpr base::Nanos longest_beat_ns = 1'500'000'000;
+constexpr base::Nanos look_again_ns = 20'000'000;
+
+void pause() { std::this_thread::sleep_for(std::chrono::nanoseconds(look_again_ns)); }
+
+bool made_lately(const std::string& path) noexcept {
+  struct stat file{};
+  if (::stat(path.c_str(), &file) != 0) return false;
+  const base::Nanos made = file.st_mtim.tv_sec * 1'000'000'000 + file.st_mtim.tv_nsec;
+  const base::Nanos age = base::SystemClock().realtime_ns() - made;
+  return age >= -look_again_ns && age <= longest_beat_ns;
+}
+
+// What is there, once one can tell. A media driver that does not take our lock, such as aeronmd, may be
+// starting: its file is then unfinished for a moment, like that of one which died while it started.
+MediaDriverState look_until_finished(const std::string& directory) {
+  MediaDriverState state = look_at_media_driver(directory, paused_ns);
+  while (state.unfinished && made_lately(directory + "/cnc.dat")) {
+    pause();
+    state = look_at_media_driver(directory, paused_ns);
+  }
+  return state;
+}
+
 // Whether the media driver of `seen`, whose process cannot be found, works all the same: then it runs in
-// another PID namespace, and starting one here would delete its directory. Its heart beats at least
-// once a second; waits for one more beat only where the last one may be that young.
+// another PID namespace, and starting one here would delete its directory. Waits for one more beat only
+// where the last one may be that young.
 bool beats(const std::string& directory, const MediaDriverState& seen) {
-  constexpr base::Nanos longest_beat_ns = 1'500'000'000;
-  constexpr base::Nanos margin_ns = 20'000'000;
-  if (seen.pid == 0 || seen.heartbeat_age_ns < -margin_ns / 2) return false;
+  if (seen.pid == 0 || seen.heartbeat_age_ns < -look_again_ns / 2) return false;
   const base::Nanos first_look = base::SystemClock::monotonic();
   for (MediaDriverState now = seen; now.pid == seen.pid && now.heartbeat_age_ns <= longest_beat_ns;
        now = look_at_media_driver(directory, paused_ns)) {
     // A beat after the first look.
-    if (now.heartbeat_age_ns + margin_ns < base::SystemClock::monotonic() - first_look) return true;
-    std::this_thread::sleep_for(std::chrono::nanoseconds(margin_ns));
+    if (now.heartbeat_age_ns + look_again_ns < base::SystemClock::monotonic() - first_look)
+      return true;
+    pause();
   }
   return false;
 }
@@ -216,7 +240,7 @@ Result<std::unique_ptr<EmbeddedMediaDriver>> EmbeddedMediaDriver::launch(
                             "directory",
                             lock.holder(), impl->directory));
   }
-  const MediaDriverState found = look_at_media_driver(impl->directory, paused_ns);
+  const MediaDriverState found = look_until_finished(impl->directory);
   if (found.alive) {
     return fail(Code::rejected, launch_call,
                 fmt::format("a media driver (process {}) is already running in {}; use it, or name "

@@ -225,6 +225,37 @@ TEST(Leftovers, of_a_running_one_are_named_by_its_process) {
       << second.error().message();
 }
 
+// A media driver that does not take our lock: its CnC file is there before it is finished.
+TEST(Leftovers, of_one_that_is_just_starting_are_left_to_it) {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "aeron");
+  LiveFile file;
+  const auto version = file.at<std::int32_t>(version_at);
+  file.set<std::int64_t>(file.heartbeat_at(),
+                         std::chrono::duration_cast<std::chrono::milliseconds>(
+                             std::chrono::system_clock::now().time_since_epoch())
+                             .count());
+  file.set<std::int32_t>(version_at, 0);
+  const std::string path = folder / "aeron/cnc.dat";
+  file.write(path);
+  std::atomic<bool> over{false};
+  std::thread starting([&] {
+    // Once the launch, which holds its lock meanwhile, is about to see the unfinished file.
+    while (!over.load() && !std::filesystem::exists(folder / "aeron.starting"))
+      std::this_thread::yield();
+    if (over.load()) return;
+    std::fstream(path, std::ios::binary | std::ios::in | std::ios::out)
+        .write(static_cast<const char*>(static_cast<const void*>(&version)), sizeof version);
+  });
+  const auto refused = EmbeddedMediaDriver::launch(small_driver(folder / "aeron"));
+  over.store(true);
+  starting.join();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::rejected);
+  EXPECT_NE(refused.error().message().find("already running"), std::string::npos)
+      << refused.error().message();
+}
+
 // As seen from another container: the process is not there, the heart beats.
 TEST(Leftovers, of_a_process_that_cannot_be_seen_stay_while_its_heart_beats) {
   const Folder folder;
