@@ -12,6 +12,7 @@ namespace {
 
 // How many announce periods an epoch must have been silent for before it is removed (SHM-270).
 constexpr base::Nanos epoch_age_periods = 3;
+constexpr base::Nanos never = std::numeric_limits<base::Nanos>::max();
 
 protocol::ProducerSettings settings(const ClientOptions& client, const ProducerOptions& options) {
   protocol::ProducerSettings s;
@@ -70,8 +71,8 @@ int ProducerAgent::do_work(AgentContext& context) {
     ++work;
   }
   if (now.monotonic >= collect_at_ns_) {
-    collect_at_ns_ = std::numeric_limits<base::Nanos>::max();
     collect_old_epochs(context);
+    ++work;
   }
   return work + counters_.do_work(context, *lender_.cell(), counts_);
 }
@@ -135,10 +136,8 @@ int ProducerAgent::step_creation(AgentContext& context) {
   // The session of a producer's mapping is its epoch: it makes one mapping in its life.
   regions_ =
       std::make_unique<LentRegions>(std::move(created_->mapped), created_->regions.layout.epoch);
-  collect_old_epochs(context);
-  collect_at_ns_ = context.now().monotonic +
-                   epoch_age_periods * context.options.announce_period_ns +
-                   context.options.announce_period_ns;
+  collect_at_ns_ = context.now().monotonic;
+  collect_again_ns_ = collect_at_ns_ + (epoch_age_periods + 1) * context.options.announce_period_ns;
   protocol::ProducerActions actions;
   core_.on_created(context.now(), describe(created_->regions), actions);
   apply(context, actions);
@@ -147,7 +146,8 @@ int ProducerAgent::step_creation(AgentContext& context) {
   return 1;
 }
 
-// Epochs that dead producers of this stream left behind (SHM-265, SHM-270).
+// Epochs that dead producers of this stream left behind (SHM-265, SHM-270): one file a cycle, so that
+// gigabytes of them hold nobody up for long. Twice, for those that are too young at the creation.
 void ProducerAgent::collect_old_epochs(AgentContext& context) {
   const protocol::Now now = context.now();
   shm::CollectOptions collect;
@@ -159,9 +159,12 @@ void ProducerAgent::collect_old_epochs(AgentContext& context) {
       static_cast<std::uint64_t>(epoch_age_periods * context.options.announce_period_ns);
   collect.now_monotonic_ns = static_cast<std::uint64_t>(now.monotonic);
   collect.now_realtime_ns = now.realtime;
+  collect.max_files = 1;
   const auto collected = shm::collect_epochs(context.world.file_system, collect);
   if (!collected)
     context.notify(NoticeKind::error, options_.stream, 0, collected.error().message());
+  if (collected && collected->more) return;
+  collect_at_ns_ = std::exchange(collect_again_ns_, never);
 }
 
 int ProducerAgent::add_links(AgentContext& context) {

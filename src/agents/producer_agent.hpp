@@ -53,8 +53,9 @@ class ProducerAgent {
   std::array<std::uint64_t, note_kinds> notes_read_{};
   CounterSet counters_;
   AgentCounts counts_;
-  // When to look for old epochs once more: those that were too young at the creation.
+  // When to look for old epochs, and when once more: for those that were too young at the creation.
   base::Nanos collect_at_ns_ = std::numeric_limits<base::Nanos>::max();
+  base::Nanos collect_again_ns_ = std::numeric_limits<base::Nanos>::max();
   bool was_active_ = false;
   bool closed_ = false;
 };

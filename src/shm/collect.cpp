@@ -28,8 +28,10 @@ std::optional<std::uint64_t> plain_decimal(std::string_view text) noexcept {
   return value;
 }
 
+constexpr std::string_view header_name = "header.ring";
+
 bool is_region_file_name(std::string_view name) noexcept {
-  if (name == "header.ring") return true;
+  if (name == header_name) return true;
   constexpr std::string_view suffix = ".pool";
   if (!name.ends_with(suffix)) return false;
   const auto id = plain_decimal(name.substr(0, name.size() - suffix.size()));
@@ -38,9 +40,9 @@ bool is_region_file_name(std::string_view name) noexcept {
 
 // What the header ring of an epoch directory says, if it says anything.
 std::optional<Superblock> read_superblock(FileSystem& file_system, const File& directory) {
-  auto status = file_system.status_at(directory, "header.ring");
+  auto status = file_system.status_at(directory, std::string(header_name));
   if (!status || !*status || (*status)->kind != FileKind::regular) return std::nullopt;
-  auto file = file_system.open(directory, "header.ring", base::OpenMode::read);
+  auto file = file_system.open(directory, std::string(header_name), base::OpenMode::read);
   if (!file) return std::nullopt;
   std::array<std::byte, superblock_bytes> bytes{};
   auto got = file_system.read_at(*file, 0, bytes);
@@ -67,16 +69,22 @@ bool abandoned(FileSystem& file_system, const File& directory, const CollectOpti
   return static_cast<std::uint64_t>(age) > options.min_age_ns;
 }
 
-// Unlinks the region files in `directory` and removes it from `parent`.
-Result<void> remove_epoch(FileSystem& file_system, const File& parent, const std::string& name,
-                          const File& directory) {
+// Unlinks the region files in `directory` and removes it from `parent`. False when `budget`, which is
+// used up file by file, ended before that. The header ring goes last: it says whose epoch this was.
+Result<bool> remove_epoch(FileSystem& file_system, const File& parent, const std::string& name,
+                          const File& directory, std::uint32_t& budget) {
   auto entries = file_system.list(directory, base::limits::files_per_epoch);
   if (!entries) return fail(entries.error());
+  std::erase_if(*entries, [](const std::string& entry) { return !is_region_file_name(entry); });
+  std::partition(entries->begin(), entries->end(),
+                 [](const std::string& entry) { return entry != header_name; });
   for (const std::string& entry : *entries) {
-    if (!is_region_file_name(entry)) continue;
-    if (auto gone = file_system.unlink(directory, entry); !gone) return gone;
+    if (budget == 0) return false;
+    if (auto gone = file_system.unlink(directory, entry); !gone) return fail(gone.error());
+    --budget;
   }
-  return file_system.remove_directory(parent, name);
+  if (auto gone = file_system.remove_directory(parent, name); !gone) return fail(gone.error());
+  return true;
 }
 
 // The directory of one stream; nullopt when there is none yet.
@@ -133,7 +141,10 @@ Result<void> remove_stream(FileSystem& file_system, const CreatedStream& created
   }
   auto directory = file_system.open(parent->directory, parent->leaf, base::OpenMode::directory);
   if (!directory) return fail(directory.error());
-  return remove_epoch(file_system, parent->directory, parent->leaf, *directory);
+  std::uint32_t budget = UINT32_MAX;
+  auto gone = remove_epoch(file_system, parent->directory, parent->leaf, *directory, budget);
+  if (!gone) return fail(gone.error());
+  return {};
 }
 
 Result<Collected> collect_epochs(FileSystem& file_system, const CollectOptions& options) {
@@ -153,6 +164,7 @@ Result<Collected> collect_epochs(FileSystem& file_system, const CollectOptions& 
     if (epoch && *epoch != options.current_epoch) others.push_back(*epoch);
   }
   std::sort(others.begin(), others.end(), std::greater<>());
+  std::uint32_t budget = options.max_files;
   const std::size_t kept = std::min<std::size_t>(options.keep - 1U, others.size());
   for (const std::uint64_t epoch : std::span(others).subspan(kept)) {
     if (std::find(options.in_use.begin(), options.in_use.end(), epoch) != options.in_use.end())
@@ -160,7 +172,11 @@ Result<Collected> collect_epochs(FileSystem& file_system, const CollectOptions& 
     const std::string name = fmt::format("{}", epoch);
     auto opened = file_system.open(directory, name, base::OpenMode::directory);
     if (!opened || !abandoned(file_system, *opened, options)) continue;
-    const bool gone = remove_epoch(file_system, directory, name, *opened).has_value();
+    const auto gone = remove_epoch(file_system, directory, name, *opened, budget);
+    if (gone && !*gone) {
+      collected.more = true;
+      break;
+    }
     (gone ? collected.removed : collected.failed).push_back(epoch);
   }
   return collected;

@@ -109,9 +109,13 @@ struct CollectOptions {
   bool waive_age = false;                    // the run after a creation failed for lack of space
   std::uint64_t now_monotonic_ns = 0;
   std::int64_t now_realtime_ns = 0;
+  // Files removed by one call. The kernel frees a file's pages in the call that removes it, so one that
+  // has others waiting takes a file at a time, until nothing more is to be done.
+  std::uint32_t max_files = UINT32_MAX;
 };
 
 struct Collected {
+  bool more = false;  // max_files was reached: call again
   std::vector<std::uint64_t> removed;
   std::vector<std::uint64_t>
       failed;  // eligible, but something in the directory could not be removed

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <string>
 
 #include "shm/create.hpp"
 #include "shm/path.hpp"
@@ -70,6 +72,34 @@ class CollectTest : public testing::Test {
   TempDir dir_;
   FaultyFileSystem file_system_;
 };
+
+// A caller that others wait for takes one file at a time; what says whose epoch it was goes last.
+TEST_F(CollectTest, goes_on_file_by_file_with_the_header_ring_last) {
+  for (const std::uint64_t epoch : {10U, 20U, 30U}) make(epoch);
+  CollectOptions one = options(30);
+  one.max_files = 1;
+  const std::string folder = stream_dir() + "/10";
+  const auto files = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename());
+    return names;
+  };
+  const std::size_t all = files().size();
+  ASSERT_GE(all, 2U);
+  for (std::size_t left = all - 1; left > 0; --left) {
+    const auto collected = collect_epochs(file_system_, one);
+    ASSERT_TRUE(collected);
+    EXPECT_TRUE(collected->more);
+    EXPECT_TRUE(collected->removed.empty());
+    EXPECT_EQ(files().size(), left);
+    EXPECT_TRUE(files().contains("header.ring"));
+  }
+  EXPECT_EQ(removed(one), Epochs{10});
+  EXPECT_FALSE(exists(10));
+  const auto again = collect_epochs(file_system_, one);
+  EXPECT_FALSE(again->more);
+  EXPECT_TRUE(again->removed.empty());
+}
 
 // Proves: SHM-268, SHM-270, DRV-179, DRV-180
 TEST_F(CollectTest, all_but_the_current_and_one_older_epoch_go) {
