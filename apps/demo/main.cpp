@@ -328,6 +328,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli::not_run(app, error);
+  } catch (const std::exception& error) {
+    cli::print_error(error.what());
+    return cli::exit_failed;
   }
   return app.get_subcommands().empty() ? demo::run(options) : exit_code;
 }

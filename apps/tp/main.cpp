@@ -31,6 +31,9 @@ int main(int argc, char** argv) {
     if (code != 0 && app.get_subcommands().empty())
       print_error("the subcommands are publish, watch, inspect and decode; tp --help shows more");
     return code;
+  } catch (const std::exception& error) {  // no memory, for what a file asks for
+    print_error(error.what());
+    return exit_failed;
   }
   if (app.get_subcommands().empty()) {
     print_error("a subcommand is required; tp --help lists them");

@@ -57,7 +57,8 @@ void sleep_until(std::int64_t at_ns) noexcept {
 
 Result<std::uint32_t> largest_frame(const sources::Source& source) {
   std::uint64_t largest = 0;
-  for (std::size_t k = 0; k < std::max<std::size_t>(1, source.size()); ++k) {
+  const std::size_t different = source.uniform() ? 1 : std::max<std::size_t>(1, source.size());
+  for (std::size_t k = 0; k < different; ++k) {
     const auto bytes = sources::payload_bytes(source.spec(k));
     if (!bytes) return fail(bytes.error());
     largest = std::max(largest, *bytes);

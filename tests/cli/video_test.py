@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 
 TP = sys.argv.pop(1)
@@ -24,9 +25,9 @@ class VideoCase(unittest.TestCase):
         self.places = ["--aeron-dir", str(self.root / "aeron"), "--base-dir", str(self.root), "--json"]
         self.environment = dict(os.environ)
 
-    def start(self, *arguments):
+    def start(self, *arguments, **keywords):
         process = subprocess.Popen([TP, *arguments, *self.places], env=self.environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords)
 
         def end():
             if process.poll() is None:
@@ -107,7 +108,7 @@ class Fakes(VideoCase):
 
     def test_how_pixels_are_asked_for(self):
         cases = {"gray": ("gray", 1), "monow": ("gray", 1), "gray16be": ("gray16le", 2), "gray10le": ("gray10le", 2),
-                 "yuv420p": ("rgb24", 3), "grayf32le": ("rgb24", 3)}
+                 "yuv420p": ("rgb24", 3), "grayf32le": ("rgb24", 3), "gray32le": ("rgb24", 3)}
         for stored, (asked, times) in cases.items():
             with self.subTest(stored=stored):
                 self.answer(pix_fmt=stored)
@@ -116,6 +117,7 @@ class Fakes(VideoCase):
                 self.assertEqual(3, summary["claimed"])
                 call = self.called("ffmpeg")[-1]
                 self.assertEqual(asked, call[call.index("-pix_fmt") + 1])
+                self.assertEqual(f"{SIZE[0]}x{SIZE[1]}", call[call.index("-s") + 1])
 
     def test_the_files_own_rate_unless_another_is_given(self):
         self.decoder("play(10)")
@@ -163,6 +165,7 @@ class Fakes(VideoCase):
     def test_a_decoder_that_dies_is_named_with_its_last_words(self):
         deaths = {"play(2); sys.stderr.write('one\\ntwo\\n'); sys.exit(3)": "exit code 3 after 2 whole frames: two",
                   "play(1); os.kill(os.getpid(), signal.SIGKILL)": "signal 9 (Killed) after 1 whole frames",
+                  "play(1); os.close(1); signal.pause()": "would not end by itself) after 1 whole frames",
                   "play(1); play(1, 7)": "exit code 0 after 1 whole frames and 7 of 24 bytes of one more",
                   "play(1); sys.stderr.write('bad\\x1b[2Jdata'); sys.exit(1)": ": bad?[2Jdata"}
         for body, words in deaths.items():
@@ -180,6 +183,26 @@ class Fakes(VideoCase):
         self.decoder("pass")
         _, err = self.publish(self.video, "--loop", code=1)
         self.assertIn("held no whole frame", err)
+
+    def test_exit_codes_are_seen_where_children_are_ignored(self):
+        publisher = self.start("publish", "--input", str(self.video),
+                               preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        summary, _ = self.finish(publisher)
+        self.assertEqual(4, summary["claimed"])
+
+    def test_ctrl_c_ends_one_that_is_stuck_inside_a_frame(self):
+        pid = self.root / "pid"
+        self.answer(avg_frame_rate="100000/1")
+        # More whole frames than a pipe holds: when they are written, publishing has begun.
+        self.decoder(f"play(1, 24 * 10000)\nplay(1, 7)\n"
+                     f"open({str(pid)!r}, 'w').write(str(os.getpid()) + '.')\nsignal.pause()")
+        publisher = self.start("publish", "--input", str(self.video))
+        deadline = time.monotonic() + PATIENCE_S
+        while not (pid.exists() and pid.read_text().endswith(".")):
+            self.assertLess(time.monotonic(), deadline)
+        publisher.send_signal(signal.SIGINT)
+        self.finish(publisher)
+        self.assertFalse(pathlib.Path(f"/proc/{pid.read_text()[:-1]}").exists())
 
     def test_ctrl_c_ends_the_decoder_too(self):
         self.decoder(f"open({str(self.root / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True: play(2)")

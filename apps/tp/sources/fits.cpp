@@ -42,6 +42,9 @@ std::string words_of(int status) {
   std::string words = fmt::format("cfitsio {}: {}", status, text.data());
   if (ffgmsg(message.data()) != 0) words += fmt::format(" ({})", message.data());
   ffcmsg();
+  // It may quote the file, which may hold anything.
+  std::ranges::replace_if(
+      words, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
   return words;
 }
 
@@ -115,10 +118,12 @@ Result<Image> find_image(const std::string& path, fitsfile* file) {
 class FitsSource final : public Source {
  public:
   FitsSource(std::string path, FitsFile file, const Image& image, std::size_t bytes)
-      : path_(std::move(path)), file_(std::move(file)), image_(image), plane_(bytes) {}
+      : path_(std::move(path)), file_(std::move(file)), image_(image), bytes_(bytes) {}
   std::size_t size() const override { return image_.frames; }
+  bool uniform() const override { return true; }
   TensorSpec spec(std::size_t /*index*/) const override { return image_.spec; }
   Result<std::span<const std::byte>> frame(std::size_t index) override {
+    plane_.resize(bytes_);  // only for who compares: publishing reads into the slot
     if (auto done = read(index, plane_); !done) return fail(std::move(done.error()));
     return std::span<const std::byte>(plane_);
   }
@@ -129,7 +134,7 @@ class FitsSource final : public Source {
 
  private:
   Result<void> read(std::size_t index, std::span<std::byte> out) {
-    if (out.size() != plane_.size())
+    if (out.size() != bytes_)
       return fail(Code::internal, "FitsSource::read", fmt::format("{} bytes", out.size()));
     std::array<LONGLONG, most_axes> first{1, 1, static_cast<LONGLONG>(index) + 1};
     int status = 0;
@@ -147,6 +152,7 @@ class FitsSource final : public Source {
   std::string path_;
   FitsFile file_;
   Image image_;
+  std::size_t bytes_;
   std::vector<std::byte> plane_;
 };
 

@@ -142,6 +142,7 @@ class NpySource final : public Source {
     if (spec_.order == MajorOrder::column) gathered_.resize(frame_bytes_);
   }
   std::size_t size() const override { return frames_; }
+  bool uniform() const override { return true; }
   TensorSpec spec(std::size_t /*index*/) const override { return spec_; }
   Result<std::span<const std::byte>> frame(std::size_t index) override {
     if (spec_.order == MajorOrder::row)

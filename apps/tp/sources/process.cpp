@@ -9,9 +9,12 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <utility>
+
+#include "tp/signals.hpp"
 
 namespace tensorpool::sources {
 
@@ -20,6 +23,10 @@ namespace {
 // Of what a program says on standard error, only the end is kept.
 constexpr std::size_t tail_limit_bytes = 4096;
 constexpr std::size_t last_words_limit = 400;
+// A signal may come just before a wait: no wait is longer than this.
+constexpr int look_for_signals_ms = 100;
+// For a program to end once it has closed its output.
+constexpr std::chrono::seconds patience{5};
 
 struct Pipe {
   std::array<int, 2> ends{-1, -1};
@@ -148,10 +155,10 @@ void Process::keep_words() {
 Result<std::size_t> Process::read(std::span<std::byte> out) {
   while (out_ >= 0) {
     std::array<pollfd, 2> ends{{{out_, POLLIN, 0}, {words_, POLLIN, 0}}};
-    if (::poll(ends.data(), ends.size(), -1) < 0) {
-      if (errno == EINTR) return fail(Code::closed, "Process::read", "a signal");
-      return fail(Error::system("poll", errno, name_));
-    }
+    const int ready = ::poll(ends.data(), ends.size(), look_for_signals_ms);
+    if (ready < 0 && errno != EINTR) return fail(Error::system("poll", errno, name_));
+    if (cli::stop_requested()) return fail(Code::closed, "Process::read", "a signal");
+    if (ready <= 0) continue;
     if (ends[1].revents != 0) keep_words();
     if (ends[0].revents == 0) continue;
     const ssize_t got = ::read(out_, out.data(), out.size());
@@ -165,8 +172,30 @@ Result<std::size_t> Process::read(std::span<std::byte> out) {
   return std::size_t{0};
 }
 
+// A program that has closed its output ends soon; one that does not is ended.
+bool Process::ends_by_itself() {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (std::chrono::steady_clock::now() < deadline && !cli::stop_requested()) {
+    if (words_ >= 0) {
+      pollfd end{words_, POLLIN, 0};
+      if (::poll(&end, 1, look_for_signals_ms) > 0) keep_words();
+      continue;
+    }
+    const pid_t ended = ::waitpid(pid_, &status_, WNOHANG);
+    if (ended != 0) {
+      pid_ = -1;
+      return true;
+    }
+    (void)::poll(nullptr, 0, 1);
+  }
+  return false;
+}
+
 std::string Process::how_it_failed() {
-  while (words_ >= 0) keep_words();
+  if (pid_ > 0 && !ends_by_itself()) {
+    end();
+    return "signal 9 (it would not end by itself)";
+  }
   const int status = wait();
   if (WIFSIGNALED(status)) {
     return fmt::format("signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));

@@ -28,12 +28,11 @@ class Process {
   ~Process() { end(); }
 
   // Up to out.size() bytes of its output, at least one; 0 at the end of the output. Keeps what it
-  // says on standard error meanwhile. Code::closed after a signal to this process, before a byte
-  // was read.
+  // says on standard error meanwhile. Code::closed once a signal asked this process to stop.
   Result<std::size_t> read(std::span<std::byte> out);
 
   // How it ended, after read() said 0: "" for exit code 0, else "exit code 1" or "signal 9
-  // (Killed)". Waits for the end.
+  // (Killed)". Waits some seconds for the end, then ends it.
   std::string how_it_failed();
   // The last line that it wrote on standard error, without control characters.
   std::string last_words() const;
@@ -43,6 +42,7 @@ class Process {
   void keep_words();
   void end() noexcept;
   int wait() noexcept;
+  bool ends_by_itself();
 
   std::string name_;
   pid_t pid_ = -1;

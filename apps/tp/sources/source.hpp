@@ -38,6 +38,8 @@ class Source {
   virtual Result<bool> rewind() { return false; }
   // The rate at which the frames were taken; 0 when the source knows none.
   virtual double rate_hz() const { return 0; }
+  // All frames are alike: spec(0) is that of every one.
+  virtual bool uniform() const { return false; }
   // Generated sources have no natural end: publishing them repeats without being asked to.
   virtual bool endless() const { return false; }
 };

@@ -122,10 +122,13 @@ Result<Format> probe(const std::string& path) {
 }
 
 Result<Process> start_decoder(const std::string& path, const Format& format) {
-  return Process::start({"ffmpeg", "-nostdin", "-v", "error", "-xerror", "-noautorotate", "-i",
-                         "file:" + path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f",
-                         "rawvideo", "-pix_fmt", format.ffmpeg_name, "pipe:1"},
-                        package);
+  return Process::start(
+      {"ffmpeg", "-nostdin", "-v", "error", "-xerror", "-noautorotate", "-i", "file:" + path,
+       "-map", "0:v:0", "-fps_mode", "passthrough",
+       // Frames of another size than ffprobe told would be cut in the wrong places.
+       "-s", fmt::format("{}x{}", format.spec.shape[1], format.spec.shape[0]), "-f", "rawvideo",
+       "-pix_fmt", format.ffmpeg_name, "pipe:1"},
+      package);
 }
 
 class VideoSource final : public Source {
@@ -154,10 +157,9 @@ Result<bool> VideoSource::fill(std::size_t /*index*/, std::span<std::byte> out) 
   while (have < out.size()) {
     const auto got = decoder_.read(out.subspan(have));
     if (!got) {
-      if (got.error().code() != Code::closed) return fail(got.error());
-      // A signal: at a frame's boundary the caller can simply stop; inside one it asks again.
-      if (have == 0) return false;
-      continue;
+      // A signal ends the source, also inside a frame: nobody is told of that one.
+      if (got.error().code() == Code::closed) return false;
+      return fail(got.error());
     }
     if (*got == 0) break;
     have += *got;
