@@ -58,7 +58,8 @@ TEST_P(Messages, nobody_there_is_a_normal_state_that_ends_with_a_subscriber) {
   EXPECT_GT(alone->offer(numbered(2, 8)), 0);
   listener.reset();
   ASSERT_TRUE(wait([&] { return !alone->is_connected(); }));
-  EXPECT_EQ(alone->offer(numbered(3, 8)), transport::not_connected);
+  // A media driver takes back what it had granted a moment after it said so.
+  ASSERT_TRUE(wait([&] { return alone->offer(numbered(3, 8)) == transport::not_connected; }));
   listener = subscribe(connection, stream_ + 1);
   ASSERT_TRUE(linked(*alone, *listener));
   EXPECT_TRUE(send(*alone, numbered(4, 8)));
