@@ -9,10 +9,9 @@
 // A producer that is refused writes "refused" and the error, and ends with 3.
 #include <poll.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -23,6 +22,7 @@
 
 #include "fault/pattern.hpp"
 #include "fault/point.hpp"
+#include "support/commands.hpp"
 #include "tensorpool/client.hpp"
 #include "tensorpool/media_driver.hpp"
 
@@ -30,6 +30,9 @@ namespace tensorpool::fault {
 namespace {
 
 using namespace std::chrono_literals;
+using test::Commands;
+using test::pair;
+using test::say;
 
 constexpr auto patience = 60s;
 constexpr std::int64_t frame_pause_ns = 1'000'000;  // between two frames of `run`
@@ -43,41 +46,6 @@ struct Arguments {
   std::uint32_t slots = 0;
   std::uint64_t sender = 0;
   std::string term;
-};
-
-void say(const std::string& line) {
-  std::fputs((line + "\n").c_str(), stdout);
-  std::fflush(stdout);
-}
-
-std::string pair(const char* name, std::uint64_t value) {
-  return std::string(name) + "=" + std::to_string(value) + " ";
-}
-
-// The lines of standard input.
-class Commands {
- public:
-  // Waits for the next line no longer than `patience_ns`; empty when there is none. False at the end
-  // of the input.
-  bool next(std::string& line, std::int64_t patience_ns) {
-    line.clear();
-    pollfd wait{STDIN_FILENO, POLLIN, 0};
-    const timespec until{0, patience_ns};
-    if (buffer_.find('\n') == std::string::npos && ::ppoll(&wait, 1, &until, nullptr) > 0) {
-      std::array<char, 256> bytes{};
-      const ssize_t got = ::read(STDIN_FILENO, bytes.data(), bytes.size());
-      if (got <= 0) return false;
-      buffer_.append(bytes.data(), static_cast<std::size_t>(got));
-    }
-    if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
-      line = buffer_.substr(0, end);
-      buffer_.erase(0, end + 1);
-    }
-    return true;
-  }
-
- private:
-  std::string buffer_;
 };
 
 Client connect(const Arguments& a) {

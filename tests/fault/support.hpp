@@ -2,10 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <array>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -17,31 +14,16 @@
 #include "base/posix_file_system.hpp"
 #include "fault/process.hpp"
 #include "shm/create.hpp"
+#include "support/folder.hpp"
 #include "tensorpool/media_driver.hpp"
 
 namespace tensorpool::fault {
 
 inline constexpr std::uint32_t stream = 800;
 
-class Folder {
+class Folder : public test::Places {
  public:
-  Folder() {
-    std::array<char, 64> name{"/dev/shm/tp-fault-XXXXXX"};
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    path_ = name.data();
-    std::filesystem::create_directory(regions());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string aeron() const { return path_ + "/aeron"; }
-  std::string regions() const { return path_ + "/regions"; }
-
- private:
-  std::string path_;
+  Folder() : Places("fault") {}
 };
 
 inline std::string name_of(int signal) { return signal == SIGKILL ? "kill" : "stop"; }

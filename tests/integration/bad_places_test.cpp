@@ -15,7 +15,7 @@
 
 #include "integration/frames.hpp"
 #include "integration/support.hpp"
-#include "unit/own_mount.hpp"
+#include "support/own_mount.hpp"
 
 namespace tensorpool::integration {
 namespace {
@@ -266,9 +266,8 @@ TEST(BadPlaces, a_media_driver_that_does_not_fit_is_an_error_and_leaves_nothing)
 
 // An ordinary disk is slower, and works.
 TEST(BadPlaces, a_disk_is_none) {
-  std::array<char, 64> name{"/var/tmp/tp-integration-XXXXXX"};
-  ASSERT_NE(::mkdtemp(name.data()), nullptr);
-  const std::string disk = name.data();
+  const test::Folder folder("integration", "/var/tmp");
+  const std::string& disk = folder.path();
   {
     World world;
     Client client = connect(client_options(world.folder().aeron(), disk));
@@ -289,7 +288,6 @@ TEST(BadPlaces, a_disk_is_none) {
     }));
     EXPECT_TRUE(right);
   }
-  std::filesystem::remove_all(disk);
 }
 
 }  // namespace

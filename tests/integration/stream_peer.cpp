@@ -4,24 +4,25 @@
 //   consume: stats | close             (reads all the time)
 //   stall:   as consume, but holds every second frame in its handler until it is overwritten
 //   drive:   a media driver; stats | close
-#include <poll.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "integration/frames.hpp"
 #include "integration/support.hpp"
+#include "support/commands.hpp"
 
 namespace tensorpool::integration {
 namespace {
+
+using test::Commands;
+using test::pair;
+using test::say;
 
 constexpr std::int64_t frame_pause_ns = 200'000;  // between two frames of `run`
 constexpr std::int64_t idle_pause_ns = 50'000;
@@ -32,40 +33,6 @@ struct Arguments {
   std::string base_dir;
   std::uint32_t stream = 0;
   std::uint32_t slots = 0;
-};
-
-void answer(const std::string& line) {
-  std::fputs((line + "\n").c_str(), stdout);
-  std::fflush(stdout);
-}
-
-std::string pair(const char* name, std::uint64_t value) {
-  return std::string(name) + "=" + std::to_string(value) + " ";
-}
-
-// The lines of standard input.
-class Commands {
- public:
-  // Waits for the next line no longer than `patience_ns`. False at the end of the input.
-  bool next(std::string& line, std::int64_t patience_ns) {
-    line.clear();
-    pollfd wait{STDIN_FILENO, POLLIN, 0};
-    const timespec until{0, patience_ns};
-    if (buffer_.find('\n') == std::string::npos && ::ppoll(&wait, 1, &until, nullptr) > 0) {
-      std::array<char, 256> bytes{};
-      const ssize_t got = ::read(STDIN_FILENO, bytes.data(), bytes.size());
-      if (got <= 0) return false;
-      buffer_.append(bytes.data(), static_cast<std::size_t>(got));
-    }
-    if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
-      line = buffer_.substr(0, end);
-      buffer_.erase(0, end + 1);
-    }
-    return true;
-  }
-
- private:
-  std::string buffer_;
 };
 
 // What the client told of its media driver. Written by the conductor.
@@ -122,7 +89,7 @@ int produce(const Arguments& arguments) {
   ProducerOptions options =
       producer_options(arguments.base_dir, arguments.stream, arguments.slots, frame_strides);
   Producer producer = make_producer(client, options);
-  answer(books_of(producer, 0));
+  say(books_of(producer, 0));
   Commands commands;
   std::string command;
   std::uint64_t errors = 0;
@@ -134,13 +101,13 @@ int produce(const Arguments& arguments) {
     }
     if (command == "run" || command == "pause") running = command == "run";
     if (command == "close") break;
-    if (!command.empty()) answer(books_of(producer, errors) + books_of(client, told));
+    if (!command.empty()) say(books_of(producer, errors) + books_of(client, told));
     if (running) errors += publish_one(producer) ? 0U : 1U;
   }
   const std::string last = books_of(producer, errors);
   producer.close();
   if (!client.close()) return 1;
-  answer(last);
+  say(last);
   return 0;
 }
 
@@ -188,18 +155,18 @@ int consume(const Arguments& arguments, bool stalls) {
   Client client = connect_peer(arguments, told);
   Consumer consumer = make_consumer(client, consumer_options(arguments.stream));
   Reader reader(consumer, stalls);
-  answer(reader.books());
+  say(reader.books());
   Commands commands;
   std::string command;
   while (commands.next(command, reader.idle() ? idle_pause_ns : 0)) {
     if (command == "close") break;
-    if (!command.empty()) answer(reader.books() + books_of(client, told));
+    if (!command.empty()) say(reader.books() + books_of(client, told));
     reader.read();
   }
   const std::string last = reader.books();
   consumer.close();
   if (!client.close()) return 1;
-  answer(last);
+  say(last);
   return 0;
 }
 
@@ -207,12 +174,12 @@ int drive(const Arguments& arguments) {
   {
     auto driver = MediaDriver::launch({.aeron_dir = arguments.aeron_dir});
     if (!driver) throw std::runtime_error(driver.error().message());
-    answer("serves=1");
+    say("serves=1");
     Commands commands;
     for (std::string command; commands.next(command, 100'000'000) && command != "close";)
-      if (!command.empty()) answer("serves=1");
+      if (!command.empty()) say("serves=1");
   }
-  answer("serves=0");
+  say("serves=0");
   return 0;
 }
 

@@ -3,18 +3,15 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "support/eventually.hpp"
+#include "support/folder.hpp"
 #include "tensorpool/client.hpp"
 #include "tensorpool/media_driver.hpp"
 
@@ -22,28 +19,12 @@ namespace tensorpool::integration {
 
 using namespace std::chrono_literals;
 
-// How long a test waits for something that ought to happen at once.
-inline constexpr std::chrono::seconds patience{60};
+using test::eventually;
+using test::patience;
 
-class Folder {
+class Folder : public test::Places {
  public:
-  Folder() {
-    std::array<char, 64> name{"/dev/shm/tp-integration-XXXXXX"};
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name.data();
-    std::filesystem::create_directory(regions());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string aeron() const { return path_ + "/aeron"; }
-  std::string regions() const { return path_ + "/regions"; }
-
- private:
-  std::string path_;
+  Folder() : Places("integration") {}
 };
 
 // All parties of one media driver name the same term lengths, as Aeron wants it.
@@ -88,17 +69,6 @@ inline ConsumerOptions consumer_options(std::uint32_t stream) {
   ConsumerOptions options;
   options.stream = stream;
   return options;
-}
-
-// True once `condition` holds; false when patience ends first. `condition` may do work of its own.
-template <class Condition>
-bool eventually(Condition&& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
 }
 
 // The folder and the media driver; clients are made by the test and end before it.

@@ -1,11 +1,8 @@
-#include <unistd.h>
-
-#include <array>
 #include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "rig.hpp"
+#include "support/folder.hpp"
 #include "transport/aeron/aeron_transport.hpp"
 #include "transport/aeron/media_driver.hpp"
 
@@ -17,23 +14,16 @@ class AeronRig final : public Rig {
  public:
   explicit AeronRig(bool invoked)
       : invoked_(invoked), transport_(transport::aeron::make_transport()) {
-    std::array<char, 64> name{"/dev/shm/tensorpool-conformance-XXXXXX"};
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    root_ = name.data();
     start_driver();
   }
   AeronRig(const AeronRig&) = delete;
   AeronRig& operator=(const AeronRig&) = delete;
-  ~AeronRig() override {
-    driver_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
-  }
+  ~AeronRig() override = default;
 
   transport::Transport& transport() override { return *transport_; }
   transport::ConnectOptions options() const override {
     transport::ConnectOptions options;
-    options.directory = root_ + "/aeron";
+    options.directory = folder_ / "aeron";
     options.client_name = "conformance";
     options.invoked = invoked_;
     options.driver_timeout_ns = 1'000'000'000;
@@ -52,7 +42,7 @@ class AeronRig final : public Rig {
   void start_driver() override {
     driver_.reset();
     transport::aeron::EmbeddedDriverOptions options;
-    options.directory = root_ + "/aeron";
+    options.directory = folder_ / "aeron";
     options.invoked = invoked_;
     options.term_bytes = 64U << 10U;
     options.sparse_terms = true;
@@ -70,7 +60,7 @@ class AeronRig final : public Rig {
   }
   std::vector<SeenCounter> counters() override {
     std::vector<SeenCounter> seen;
-    const auto listed = transport::aeron::list_counters(root_ + "/aeron");
+    const auto listed = transport::aeron::list_counters(folder_ / "aeron");
     EXPECT_TRUE(listed);
     if (!listed) return seen;
     for (const auto& c : *listed) seen.push_back({c.type_id, c.value, c.label, c.key, c.owner_id});
@@ -80,7 +70,7 @@ class AeronRig final : public Rig {
  private:
   bool invoked_;
   bool driving_ = false;
-  std::string root_;
+  test::Folder folder_{"conformance"};
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<transport::aeron::EmbeddedMediaDriver> driver_;
 };

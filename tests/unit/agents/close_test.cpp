@@ -20,7 +20,7 @@ TEST(Closing, EndsPendingRequestsWithClosed) {
   }
   node.conductor.reset();
   EXPECT_EQ(taken->error().code(), Code::closed);  // still safe to look at
-  EXPECT_EQ(world.files.files(), 0);
+  EXPECT_EQ(world.files.region_files(), 0);
 }
 
 TEST(Closing, TellsPortsAndWaitsForNobody) {
@@ -47,7 +47,7 @@ TEST(Closing, TellsPortsAndWaitsForNobody) {
   Polled polled = consumer->poll([](OpenFrame&) { return TestConsumer::Visit::unproved; });
   EXPECT_EQ(polled.state, PortState::closed);
   EXPECT_EQ(polled.work(), 0);
-  EXPECT_EQ(world.files.files(), 0);
+  EXPECT_EQ(world.files.region_files(), 0);
   ASSERT_TRUE(node.conductor->close());  // idempotent
 }
 
@@ -89,7 +89,7 @@ TEST(Closing, OfAPortDetachesIt) {
   consumer->close();
   EXPECT_EQ(consumer->state(), PortState::closed);
   world.run_for(sec);
-  EXPECT_EQ(world.files.files(), 0);
+  EXPECT_EQ(world.files.region_files(), 0);
   EXPECT_EQ(node.spy->count("-publication 1100"), 1);
   EXPECT_EQ(node.spy->count("-subscription 1100"), 1);
   EXPECT_TRUE(node.conductor->connected());
@@ -104,7 +104,7 @@ TEST(Closing, KeepsTheFilesWhereTheyAreToStay) {
   const auto producer = world.producer(node.request(options));
   producer->close();
   world.run_for(sec);
-  EXPECT_EQ(world.files.files(), 2);
+  EXPECT_EQ(world.files.region_files(), 2);
 }
 
 // Everything that an application is told in a whole life, the losses and the end included.

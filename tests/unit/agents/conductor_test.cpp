@@ -23,7 +23,7 @@ TEST(Conductor, ChangesNothingOutsideOfItsDutyCycle) {
   EXPECT_FALSE(node.conductor->connected());
   EXPECT_TRUE(node.spy->log.empty());
   EXPECT_TRUE(node.notices.empty());
-  EXPECT_EQ(world.files.files(), 0);
+  EXPECT_EQ(world.files.region_files(), 0);
   EXPECT_EQ(producer->state(), Request::State::pending);
   EXPECT_EQ(consumer->state(), Request::State::pending);
 
@@ -31,7 +31,7 @@ TEST(Conductor, ChangesNothingOutsideOfItsDutyCycle) {
   EXPECT_TRUE(node.conductor->connected());
   EXPECT_TRUE(world.run_until([&] { return consumer->state() == Request::State::complete; }));
   EXPECT_TRUE(world.run_until([&] { return producer->state() == Request::State::complete; }));
-  EXPECT_EQ(world.files.files(), 2);
+  EXPECT_EQ(world.files.region_files(), 2);
 }
 
 // Virtual time stands still during a cycle and the media driver never answers: who waited for
@@ -151,13 +151,13 @@ TEST(Conductor, DropsARequestWhoseHandleIsGone) {
   const auto early = node.request(world.producer_options());
   EXPECT_TRUE(early->abandon());
   world.run_for(sec);
-  EXPECT_EQ(world.files.files(), 0);
+  EXPECT_EQ(world.files.region_files(), 0);
 
   // In the middle of being created.
   const auto late = node.request(world.producer_options());
-  EXPECT_TRUE(world.run_until([&] { return world.files.files() > 0; }));
+  EXPECT_TRUE(world.run_until([&] { return world.files.region_files() > 0; }));
   EXPECT_TRUE(late->abandon());
-  EXPECT_TRUE(world.run_until([&] { return world.files.files() == 0; }));
+  EXPECT_TRUE(world.run_until([&] { return world.files.region_files() == 0; }));
   EXPECT_TRUE(late->abandoned());
 }
 

@@ -14,7 +14,7 @@ TEST(Connection, IsMadeWhenTheMediaDriverComes) {
   world.run_for(3 * sec);
   EXPECT_FALSE(node.conductor->connected());
   EXPECT_EQ(producer->state(), Request::State::pending);  // its regions are there, its link is not
-  EXPECT_EQ(world.files.files(), 2);
+  EXPECT_EQ(world.files.region_files(), 2);
   EXPECT_EQ(subscriber->state(), Request::State::pending);
   EXPECT_EQ(node.told(NoticeKind::error), 0);  // nothing went wrong
 
@@ -83,7 +83,7 @@ TEST(Connection, LeavesPortsAtRestWhileNoMediaDriverLives) {
             "the media driver died or dropped this client");
   // The regions outlive it; who comes back finds the stream alive (the producer refreshes it).
   world.run_for(3 * sec);
-  EXPECT_EQ(world.files.files(), 2);
+  EXPECT_EQ(world.files.region_files(), 2);
   EXPECT_EQ(node.told(NoticeKind::unmapped), 0);
   world.network.start_media_driver(world.aeron_dir);
   EXPECT_TRUE(world.active(*producer));

@@ -57,8 +57,8 @@ TEST(Lending, KeepsAMappingForAsLongAsAClaimUsesIt) {
   ASSERT_TRUE(claim);
   producer->close();
   world.run_for(sec);
-  EXPECT_EQ(world.files.files(), 0);  // removed by name
-  EXPECT_TRUE(mapped(claim->data));   // and still there
+  EXPECT_EQ(world.files.region_files(), 0);  // removed by name
+  EXPECT_TRUE(mapped(claim->data));          // and still there
   std::memset(claim->data, 1, claim->size);
   const auto late = producer->commit(*claim, {});
   ASSERT_FALSE(late);

@@ -88,7 +88,7 @@ TEST(DirectStream, GoesFromConnectingOverMappedToActive) {
   const auto request = out.request(world.producer_options());
   world.run_for(sec);
   // Mapped: the regions are there, the descriptor stream is not, so nothing can be claimed.
-  EXPECT_EQ(world.files.files(), 2);
+  EXPECT_EQ(world.files.region_files(), 2);
   EXPECT_EQ(out.told(NoticeKind::mapped), 1);
   EXPECT_EQ(request->state(), Request::State::pending);
   EXPECT_EQ(subscriber->state(), Request::State::pending);
@@ -201,9 +201,9 @@ TEST(DirectStream, CollectsWhatWasTooYoungAtItsStart) {
     node.conductor.reset();
   }
   const auto living = world.producer(world.node());
-  EXPECT_EQ(world.files.files(), 8);
+  EXPECT_EQ(world.files.region_files(), 8);
   world.run_for(sec);
-  EXPECT_EQ(world.files.files(), 4);  // its own epoch and one older
+  EXPECT_EQ(world.files.region_files(), 4);  // its own epoch and one older
 }
 
 // Of this client and of another one of the process alike; tests/fault does the same with processes.
@@ -221,7 +221,7 @@ TEST(DirectStream, HasOneProducerAtATime) {
     EXPECT_EQ(refused->error().code(), Code::stream_in_use) << refused->error().message();
     EXPECT_NE(at->text_of(NoticeKind::error).find("producer.lock"), std::string::npos);
   }
-  EXPECT_EQ(world.files.files(), 2);
+  EXPECT_EQ(world.files.region_files(), 2);
   // Another namespace is another directory.
   auto elsewhere = world.producer_options();
   elsewhere.namespace_name = "elsewhere";
@@ -403,7 +403,7 @@ TEST(DirectStream, AddsItsLinksWhereItIsToldAndClosesThem) {
   producer->close();
   EXPECT_TRUE(world.run_until([&] { return node.spy->count("-publication 77") == 1; }));
   EXPECT_EQ(node.spy->count("-subscription 77"), 0);
-  EXPECT_EQ(world.files.files(), 0);
+  EXPECT_EQ(world.files.region_files(), 0);
   consumer->close();
   EXPECT_TRUE(world.run_until([&] { return node.spy->count("-subscription 77") == 1; }));
 }

@@ -3,11 +3,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +17,7 @@
 #include "agents/producer_port.hpp"
 #include "base/posix_file_system.hpp"
 #include "sim/network.hpp"
+#include "support/folder.hpp"
 #include "unit/agents/spy_transport.hpp"
 
 namespace tensorpool::agents::test {
@@ -41,32 +40,7 @@ inline constexpr base::Nanos ms = 1'000'000;
 inline constexpr base::Nanos sec = 1'000 * ms;
 inline constexpr std::uint32_t stream = 10'000;
 
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = "/dev/shm/tensorpool-agents-XXXXXX";
-    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-    path_ = std::filesystem::canonical(pattern).string();
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-
-  // Region files below it.
-  int files() const {
-    int count = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_))
-      count += entry.path().extension() == ".pool" || entry.path().extension() == ".ring" ? 1 : 0;
-    return count;
-  }
-
- private:
-  std::string path_;
-};
+using TempDir = tensorpool::test::Folder;
 
 struct Heard {
   NoticeKind kind = NoticeKind::error;

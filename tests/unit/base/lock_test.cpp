@@ -1,7 +1,6 @@
 // Lock files: who gets them, who is kept out, and what is never touched.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "base/posix_file_system.hpp"
+#include "support/folder.hpp"
 
 namespace tensorpool::base {
 namespace {
@@ -24,19 +24,12 @@ namespace fs = std::filesystem;
 class LockTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = "/dev/shm/tensorpool-lock-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    path_ = fs::canonical(pattern).string();
     auto here = fs_.open_root();
     for (const auto& part : fs::path(path_)) {
       if (part != "/") here = fs_.open(*here, part.string(), OpenMode::directory);
       ASSERT_TRUE(here.has_value());
     }
     directory_ = std::move(*here);
-  }
-  void TearDown() override {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
   }
   std::string file() const { return path_ + "/lock"; }
   Result<LockAttempt> lock() { return fs_.lock(directory_, "lock"); }
@@ -63,7 +56,8 @@ class LockTest : public testing::Test {
   }
 
   PosixFileSystem fs_;
-  std::string path_;
+  const tensorpool::test::Folder folder_{"lock"};
+  const std::string path_ = folder_.path();
   File directory_;
 };
 

@@ -17,7 +17,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "unit/own_mount.hpp"
+#include "support/folder.hpp"
+#include "support/own_mount.hpp"
 
 namespace tensorpool::base {
 namespace {
@@ -26,16 +27,7 @@ namespace fs = std::filesystem;
 
 class PosixFileSystemTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = "/dev/shm/tensorpool-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    path_ = fs::canonical(pattern).string();
-    directory_ = open_path(path_);
-  }
-  void TearDown() override {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
+  void SetUp() override { directory_ = open_path(path_); }
 
   File open_path(const std::string& path) {
     auto here = fs_.open_root();
@@ -54,7 +46,8 @@ class PosixFileSystemTest : public testing::Test {
   }
 
   PosixFileSystem fs_;
-  std::string path_;
+  const tensorpool::test::Folder folder_{"files"};
+  const std::string path_ = folder_.path();
   File directory_;
 };
 

@@ -146,16 +146,16 @@ TEST(Pending, DroppedBeforeItsEndLeavesNothingBehind) {
   auto client = deployment.connect(Threading::invoked);
   {
     auto pending = client.producer(deployment.producer_options());
-    EXPECT_TRUE(until(client, [&] { return deployment.files.files() > 0; }));
+    EXPECT_TRUE(until(client, [&] { return deployment.files.region_files() > 0; }));
   }
-  EXPECT_TRUE(until(client, [&] { return deployment.files.files() == 0; }));
+  EXPECT_TRUE(until(client, [&] { return deployment.files.region_files() == 0; }));
   {
     // Complete, and never taken.
     auto pending = client.producer(deployment.producer_options());
-    EXPECT_TRUE(until(client, [&] { return deployment.files.files() == 2; }));
+    EXPECT_TRUE(until(client, [&] { return deployment.files.region_files() == 2; }));
     for (int i = 0; i < 1000; ++i) (void)client.do_work();
   }
-  EXPECT_TRUE(until(client, [&] { return deployment.files.files() == 0; }));
+  EXPECT_TRUE(until(client, [&] { return deployment.files.region_files() == 0; }));
 }
 
 // A handler that does everything that it must not, and counts how deep it got.
@@ -241,7 +241,7 @@ TEST(Callback, MayDestroyTheClient) {
     while (!watch.expired() && std::chrono::steady_clock::now() < deadline)
       std::this_thread::yield();
     EXPECT_TRUE(watch.expired());
-    EXPECT_EQ(deployment.files.files(), 0);
+    EXPECT_EQ(deployment.files.region_files(), 0);
   }
 }
 

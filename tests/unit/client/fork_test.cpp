@@ -82,7 +82,7 @@ class Forked : public testing::TestWithParam<Threading> {
     EXPECT_EQ(consumer->statistics().lost, lost);
     EXPECT_TRUE(consumer->statistics().balanced());
     EXPECT_TRUE(producer->statistics().balanced());
-    EXPECT_EQ(deployment.files.files(), 2);
+    EXPECT_EQ(deployment.files.region_files(), 2);
   }
 
   Deployment deployment;

@@ -52,7 +52,7 @@ TEST_F(Lifetimes, PortsSayClosedAfterTheirClient) {
   EXPECT_EQ(polled.state, PortState::closed);
   EXPECT_EQ(polled.work(), 0);
   EXPECT_GE(pair->consumer.statistics().delivered, 1U);  // still counted
-  EXPECT_EQ(deployment.files.files(), 0);
+  EXPECT_EQ(deployment.files.region_files(), 0);
 }
 
 TEST_F(Lifetimes, ASlotOutlivesItsProducerAndItsClient) {
@@ -228,7 +228,7 @@ TEST_F(Lifetimes, AForkedChildLeavesTheParentAlone) {
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-  EXPECT_EQ(deployment.files.files(), 2);
+  EXPECT_EQ(deployment.files.region_files(), 2);
   for (int i = 0; i < 20; ++i)
     EXPECT_EQ(deliver(*client, pair->producer, pair->consumer, 2).finish(), Outcome::delivered);
   EXPECT_EQ(client->state(), ClientState::connected);

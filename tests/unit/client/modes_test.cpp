@@ -54,13 +54,13 @@ TEST_P(Modes, LiveTheSameLife) {
     EXPECT_EQ(seen, i);
   }
   EXPECT_TRUE(consumer.statistics().balanced());
-  EXPECT_EQ(deployment.files.files(), 2);
+  EXPECT_EQ(deployment.files.region_files(), 2);
   EXPECT_GE(client.longest_cycle().count(), 1);
 
   ASSERT_TRUE(client.close());
   EXPECT_EQ(producer.state(), PortState::closed);
   EXPECT_EQ(consumer.state(), PortState::closed);
-  EXPECT_EQ(deployment.files.files(), 0);
+  EXPECT_EQ(deployment.files.region_files(), 0);
   // The producer's regions and the media driver come in either order.
   EXPECT_THAT(told, testing::UnorderedElementsAre(NoticeKind::connected, NoticeKind::mapped,
                                                   NoticeKind::mapped));
@@ -144,7 +144,7 @@ TEST(Threads, PortsRunBesideOneAnotherAndTheirClient) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong.load(), 0U);
   ASSERT_TRUE(client.close());
-  EXPECT_EQ(deployment.files.files(), 0);
+  EXPECT_EQ(deployment.files.region_files(), 0);
 }
 
 // The client ends while its ports are being used in other threads.

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <chrono>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/eventually.hpp"
+#include "support/folder.hpp"
 #include "tensorpool/tensorpool.hpp"
 
 namespace tensorpool::client_test {
@@ -20,34 +20,9 @@ namespace tensorpool::client_test {
 using namespace std::chrono_literals;
 
 inline constexpr std::uint32_t stream = 10'000;
-inline constexpr auto patience = 60s;  // of every wait: a failure, never a pace
+using test::patience;
 
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = "/dev/shm/tensorpool-client-XXXXXX";
-    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-    path_ = std::filesystem::canonical(pattern).string();
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-  // Files of regions below it.
-  int files() const {
-    int count = 0;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, ignored))
-      count += entry.path().extension() == ".pool" || entry.path().extension() == ".ring" ? 1 : 0;
-    return count;
-  }
-
- private:
-  std::string path_;
-};
+using TempDir = tensorpool::test::Folder;
 
 // Folders without a media driver until start().
 struct Deployment {
@@ -79,8 +54,8 @@ struct Deployment {
     return Client::connect(client_options(threading)).value();
   }
 
-  TempDir aeron;
-  TempDir files;
+  TempDir aeron{"client"};
+  TempDir files{"client"};
   std::optional<MediaDriver> driver;
 };
 

@@ -1,10 +1,8 @@
 // What a listener hears of a producer and a consumer of direct mode: a conductor with real regions
 // over the simulated network, and somebody who reads every stream along.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "agents/conductor.hpp"
 #include "base/posix_file_system.hpp"
+#include "support/folder.hpp"
 #include "unit/ports/support.hpp"
 #include "unit/sim/support.hpp"
 #include "wire/check.hpp"
@@ -23,28 +22,12 @@ namespace {
 
 constexpr base::Nanos ms = 1'000'000;
 
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = "/dev/shm/tensorpool-ports-XXXXXX";
-    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-    path = std::filesystem::canonical(pattern).string();
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::string path;
-};
-
 class Deployment {
  public:
   Deployment() : listener_(world_.connect()) {
     options_.mode = Mode::direct;
     options_.aeron_dir = world_.directory;
-    options_.allowed_base_dirs = {files_.path};
+    options_.allowed_base_dirs = {files_.path()};
     options_.announce_period_ns = 100 * ms;
     shm::MapPolicy::Settings settings;
     settings.allowed_base_dirs = options_.allowed_base_dirs;
@@ -61,7 +44,7 @@ class Deployment {
     ProducerOptions options;
     options.stream = test_stream;
     options.producer_id = 7;
-    options.base_dir = files_.path;
+    options.base_dir = files_.path();
     options.slots = slots;
     options.pools = {{.pool_id = 1, .stride_bytes = stride_bytes}};
     options.qos_interval_ns = 100 * ms;
@@ -103,7 +86,7 @@ class Deployment {
   std::vector<std::vector<std::byte>> heard;
 
  private:
-  TempDir files_;
+  tensorpool::test::Folder files_{"ports"};
   base::PosixFileSystem file_system_;
   ClientOptions options_;
   sim::World world_;

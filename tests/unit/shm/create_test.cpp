@@ -10,7 +10,7 @@
 
 #include "shm/map.hpp"
 #include "shm/path.hpp"
-#include "unit/own_mount.hpp"
+#include "support/own_mount.hpp"
 #include "unit/shm/faulty_file_system.hpp"
 #include "unit/shm/support.hpp"
 

@@ -2,45 +2,22 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/posix_file_system.hpp"
 #include "shm/region.hpp"
+#include "support/folder.hpp"
 
 namespace tensorpool::shm::test {
 
 inline constexpr std::uint64_t now_ns = 1'000'000'000'000;
 
-// A new directory of this test alone, removed with everything in it.
-class TempDir {
- public:
-  explicit TempDir(const std::string& below = "/dev/shm") {
-    std::string pattern = below + "/tensorpool-test-XXXXXX";
-    const char* made = ::mkdtemp(pattern.data());
-    EXPECT_NE(made, nullptr) << pattern;
-    path_ = std::filesystem::canonical(pattern).string();
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-
-  const std::string& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  bool empty() const { return std::filesystem::is_empty(path_); }
-
- private:
-  std::string path_;
-};
+using TempDir = tensorpool::test::Folder;
 
 // Bytes from a hex dump: pairs of digits, with anything but hex digits between them.
 inline std::vector<std::byte> from_hex(std::string_view text) {

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "support/folder.hpp"
+
 namespace tensorpool::sources {
 namespace {
 
@@ -59,11 +61,6 @@ const std::string simple = card("SIMPLE", "T");
 
 class Fits : public testing::Test {
  protected:
-  Fits() {
-    std::string name = (std::filesystem::temp_directory_path() / "tp-fits-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~Fits() override { std::filesystem::remove_all(folder_); }
   void SetUp() override {
     if (!fits_built_in()) GTEST_SKIP() << "cfitsio is not built in";
   }
@@ -85,7 +82,8 @@ class Fits : public testing::Test {
     return source ? "opened" : source.error().message();
   }
 
-  std::string folder_;
+  const tensorpool::test::Folder place_{"sources", std::filesystem::temp_directory_path()};
+  const std::string folder_ = place_.path();
 };
 
 TEST(FitsNames, AreKnownByTheirEnding) {

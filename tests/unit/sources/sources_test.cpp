@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "support/folder.hpp"
 #include "tp/sources/generated.hpp"
 #include "tp/sources/npy.hpp"
 #include "tp/sources/pictures.hpp"
@@ -24,12 +25,6 @@ using testing::HasSubstr;
 
 class Sources : public testing::Test {
  protected:
-  Sources() {
-    std::string name = (std::filesystem::temp_directory_path() / "tp-sources-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~Sources() override { std::filesystem::remove_all(folder_); }
-
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
   std::string write(const std::string& name, const std::string& text) const {
     std::ofstream(path(name), std::ios::binary) << text;
@@ -52,7 +47,8 @@ class Sources : public testing::Test {
     return write(name, text + dictionary + data);
   }
 
-  std::string folder_;
+  const tensorpool::test::Folder place_{"sources", std::filesystem::temp_directory_path()};
+  const std::string folder_ = place_.path();
 };
 
 Picture counting(DType dtype, Dims shape) {
