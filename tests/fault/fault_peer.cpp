@@ -56,7 +56,7 @@ Client connect(const Arguments& a) {
   options.control.channel = options.announce.channel = options.qos.channel =
       options.metadata.channel = "aeron:ipc?term-length=64k";
   options.descriptor.channel = "aeron:ipc?term-length=" + a.term;
-  options.announce_period_ns = 100'000'000;
+  options.announce_period_ns = 200'000'000;
   return Client::connect(std::move(options)).value();
 }
 

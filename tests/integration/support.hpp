@@ -39,7 +39,8 @@ inline ClientOptions client_options(const std::string& aeron_dir, const std::str
   options.qos.channel = "aeron:ipc?term-length=64k";
   options.metadata.channel = "aeron:ipc?term-length=64k";
   options.descriptor.channel = std::string("aeron:ipc?term-length=") + descriptor_term;
-  options.announce_period_ns = 200'000'000;
+  // Who is silent for five of them is dead: longer than a crowded machine lets anybody wait.
+  options.announce_period_ns = 500'000'000;
   return options;
 }
 
