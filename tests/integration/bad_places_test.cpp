@@ -223,9 +223,12 @@ void fill_up_with_logs(const std::string& directory) {
   options.on_notice = [&](const Notice& notice) { errors.hear(notice); };
   Client client = connect(options);
   auto pending = client.producer(producer_options(directory, stream, slots, frame_strides));
-  ASSERT_TRUE(eventually([&] { return errors.times() > 0; }));
-  EXPECT_NE(errors.text().find("stream 1100"), std::string::npos) << errors.text();
-  EXPECT_NE(errors.text().find("storage"), std::string::npos) << errors.text();
+  // A crowded machine has other complaints, too.
+  const auto heard = [&](const char* word) {
+    return errors.text().find(word) != std::string::npos;
+  };
+  ASSERT_TRUE(eventually([&] { return heard("stream 1100") && heard("storage"); }))
+      << errors.text();
   EXPECT_FALSE(pending.poll());  // it is tried again
   EXPECT_EQ(client.state(), ClientState::connected);
   // Others on the same media driver are served.

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "integration/support.hpp"
-#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::integration {
 namespace {
@@ -61,6 +60,7 @@ TEST_F(Counters, tell_every_outcome_of_both_sides) {
   Producer producer = make_producer(sender, producer_options(world_.folder(), stream, 8, {64}));
   Consumer consumer = make_consumer(receiver, consumer_options(stream));
   ASSERT_TRUE(until_active(consumer));
+  ASSERT_TRUE(until_linked(world_.folder()));
 
   for (int i = 0; i < 10; ++i) publish(producer);  // 2 of them are overwritten
   while (consumer.poll([](const Frame&) {}).work() != 0) {

@@ -174,6 +174,7 @@ TEST_P(HostileTest, costs_a_good_stream_no_frame_and_no_byte) {
     work();
     return hostile.heard();
   }));
+  ASSERT_TRUE(until_linked(world_.folder()));
   const std::vector<Message> messages = corpus();
   ASSERT_GT(messages.size(), 100U);
   base::Prng random(17);

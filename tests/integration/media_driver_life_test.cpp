@@ -14,15 +14,12 @@
 #include "integration/frames.hpp"
 #include "integration/peer.hpp"
 #include "integration/support.hpp"
-#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::integration {
 namespace {
 
 constexpr std::uint32_t stream = 1700;
 constexpr std::uint32_t slots = 64;
-// With which the library bounds connecting; the longest duty cycle is judged by it.
-const std::int64_t driver_timeout_ns = ClientOptions{}.media_driver_timeout_ns;
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
@@ -291,7 +288,7 @@ TEST_F(MediaDriverLife, is_robbed_of_its_directory_and_another_begins_there) {
   ASSERT_TRUE(flows());
   // Its end does not take the successor's files along.
   (void)driver_->close();
-  EXPECT_TRUE(MediaDriver::alive(folder_.aeron()));
+  EXPECT_TRUE(eventually([&] { return MediaDriver::alive(folder_.aeron()); }));
   ASSERT_TRUE(flows());
   expect_clean();
   (void)successor.close();
@@ -320,7 +317,7 @@ TEST_F(MediaDriverLife, looks_alive_and_does_not_answer) {
   const std::int64_t since = now_ns();
   ASSERT_TRUE(all([&] { return now_ns() - since > long_timeout_ns / 60; }));
   EXPECT_FALSE(here_->complete());
-  EXPECT_LT(here_->longest_ns(), long_timeout_ns / 60);
+  EXPECT_LT(here_->longest_ns(), long_timeout_ns / 4);
   driver_->resume();
   ASSERT_TRUE(here_->flows());
   here_->expect_clean();
@@ -347,7 +344,7 @@ TEST_F(MediaDriverLife, is_raced_for_and_has_one_winner) {
     racer.join();
     std::filesystem::remove(folder_.aeron() + ".starting");
     EXPECT_NE(embedded->has_value(), separate.has_value()) << round;
-    EXPECT_TRUE(MediaDriver::alive(folder_.aeron()));
+    EXPECT_TRUE(eventually([&] { return MediaDriver::alive(folder_.aeron()); }));
     if (!*embedded) {
       EXPECT_EQ(embedded->error().code(), Code::rejected);
       EXPECT_NE(embedded->error().message().find("process"), std::string::npos);

@@ -18,18 +18,13 @@ class Processes : public ::testing::Test {
   // Epoch directories on the disk.
   std::set<std::uint64_t> epochs() const {
     std::set<std::uint64_t> found;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder().regions())) {
-      if (entry.path().filename() == "header.ring")
-        found.insert(std::stoull(entry.path().parent_path().filename()));
-    }
+    (void)test::count_files(folder().regions(), [&](const std::filesystem::path& path) {
+      return path.filename() == "header.ring" &&
+             found.insert(std::stoull(path.parent_path().filename())).second;
+    });
     return found;
   }
-  std::size_t files() const {
-    std::size_t count = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder().regions()))
-      count += entry.is_regular_file() ? 1U : 0U;
-    return count;
-  }
+  int files() const { return test::count_files(folder().regions()); }
   const Folder& folder() const { return world_.folder(); }
 
   Peer producer(std::uint32_t ring = slots) { return {"produce", folder(), stream, ring}; }
@@ -62,6 +57,7 @@ TEST_F(Processes, a_consumer_that_was_first_gets_every_frame_byte_by_byte) {
   Peer reader = consumer();
   Peer writer = producer();
   ASSERT_TRUE(in_epoch(reader, writer.stats()["epoch"]));
+  ASSERT_TRUE(until_linked(folder()));
   // One frame at a time, so that none is overwritten: each is announced exactly once.
   for (std::uint64_t sent = 1; sent <= 40; ++sent) {
     ASSERT_EQ(writer.ask("publish 1")["published"], sent);
@@ -72,7 +68,7 @@ TEST_F(Processes, a_consumer_that_was_first_gets_every_frame_byte_by_byte) {
   EXPECT_EQ(books["seen"], 40U);
   EXPECT_EQ(books["lost"] + books["overwritten"] + books["duplicates"], 0U);
   expect_clean(writer.close());
-  EXPECT_EQ(files(), 0U);
+  EXPECT_EQ(files(), 0);
 }
 
 TEST_F(Processes, consumers_come_and_go_beside_a_running_producer) {
@@ -110,7 +106,7 @@ TEST_F(Processes, a_restarted_producer_begins_a_higher_epoch_and_consumers_follo
     writer.ask("run");
     ASSERT_TRUE(more(reader, 50));
     expect_clean(writer.close());
-    EXPECT_EQ(files(), 0U);  // SHM-263
+    EXPECT_EQ(files(), 0);  // SHM-263
   }
   Peer::Books books = reader.close();
   expect_clean(books);
@@ -128,13 +124,15 @@ TEST_F(Processes, a_killed_producer_is_noticed_and_its_successor_found) {
     ASSERT_TRUE(in_epoch(reader, epoch));
     writer.ask("run");
     ASSERT_TRUE(more(reader, 50));
+    // What the dead left behind is collected, one file at a time, but for the latest ones.
+    if (life == 2) {
+      EXPECT_TRUE(eventually([&] { return epochs().count(first_epoch) == 0; }));
+    }
     writer.kill();
     ASSERT_TRUE(eventually([&] { return reader.stats()["active"] == 0; }));
     EXPECT_EQ(epochs().count(epoch), 1U);  // nobody cleaned up
   }
   expect_clean(reader.close());
-  // What the dead left behind is collected, but for the latest ones.
-  EXPECT_EQ(epochs().count(first_epoch), 0U);
   EXPECT_LE(epochs().size(), 2U);
 }
 
@@ -182,7 +180,7 @@ TEST_F(Processes, a_second_producer_is_refused_and_disturbs_nobody) {
   EXPECT_EQ(reader.stats()["sessions"], 1U);
   expect_clean(reader.close());
   expect_clean(first.close());
-  EXPECT_EQ(files(), 0U);
+  EXPECT_EQ(files(), 0);
 }
 
 }  // namespace

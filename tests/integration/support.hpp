@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <stdexcept>
@@ -14,6 +15,7 @@
 #include "support/folder.hpp"
 #include "tensorpool/client.hpp"
 #include "tensorpool/media_driver.hpp"
+#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::integration {
 
@@ -21,6 +23,10 @@ using namespace std::chrono_literals;
 
 using test::eventually;
 using test::patience;
+
+// How long a media driver may stand still before clients give it up. Three times the default: a crowded
+// machine stops one for longer than one thinks, and every such stop would be a story of its own.
+inline constexpr std::int64_t driver_timeout_ns = 6'000'000'000;
 
 class Folder : public test::Places {
  public:
@@ -39,8 +45,10 @@ inline ClientOptions client_options(const std::string& aeron_dir, const std::str
   options.qos.channel = "aeron:ipc?term-length=64k";
   options.metadata.channel = "aeron:ipc?term-length=64k";
   options.descriptor.channel = std::string("aeron:ipc?term-length=") + descriptor_term;
-  // Who is silent for five of them is dead: longer than a crowded machine lets anybody wait.
+  // Five periods without a sign of life are the end of a writer: it must be able to stand still for
+  // a while.
   options.announce_period_ns = 500'000'000;
+  options.media_driver_timeout_ns = driver_timeout_ns;
   return options;
 }
 
@@ -101,6 +109,20 @@ inline Consumer make_consumer(Client& client, ConsumerOptions options) {
 // Polls until the consumer has mapped the stream.
 inline bool until_active(Consumer& consumer) {
   return eventually([&] { return consumer.state() == PortState::active; });
+}
+// Until the media driver lets the descriptors of the usual stream through, which is a moment after
+// their reader exists: what is sent before is told to nobody, or held back.
+inline bool until_linked(const Folder& folder) {
+  return eventually([&] {
+    auto limits = transport::aeron::list_counters(folder.aeron());
+    if (!limits) return false;
+    std::erase_if(*limits, [](const auto& counter) {
+      return !counter.label.starts_with("pub-lmt") ||
+             counter.label.find(" 1100 ") == std::string::npos;
+    });
+    return !limits->empty() && std::all_of(limits->begin(), limits->end(),
+                                           [](const auto& counter) { return counter.value > 0; });
+  });
 }
 
 }  // namespace tensorpool::integration

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "integration/support.hpp"
-#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::integration {
 namespace {
@@ -70,6 +69,7 @@ TEST_F(TransportFacts, a_consumer_that_never_reads_does_not_stop_the_stream) {
 // Proves: STR-88
 TEST_F(TransportFacts, no_descriptor_is_lost_where_a_term_ends) {
   ASSERT_TRUE(until_active(consumer_));
+  ASSERT_TRUE(until_linked(world_.folder()));
   constexpr std::uint64_t frames = 13'700;  // 20 terms
   constexpr std::uint64_t batch = 100;
   for (std::uint64_t sent = 0; sent < frames;) {
