@@ -56,7 +56,7 @@ std::unique_ptr<Rig> make_aeron_rig(bool invoked);
 // holds or far more time has passed than any implementation needs.
 class TransportTest : public ::testing::TestWithParam<RigFactory> {
  protected:
-  static constexpr base::Nanos patience_ns = 20'000'000'000;
+  static constexpr base::Nanos patience_ns = 60'000'000'000;
   // Small terms, so that a test rotates them; every test has a media driver to itself.
   const std::string channel_ = "aeron:ipc?term-length=64k";
   const std::int32_t stream_ = 1001;

@@ -37,8 +37,7 @@ TEST(MediaDriver, a_second_one_in_the_same_directory_is_refused) {
   EXPECT_NE(second.error().message().find("already running"), std::string::npos);
   EXPECT_TRUE(alive(folder / "aeron"));
   // The refused one deleted nothing: clients still get in.
-  ConnectOptions options;
-  options.directory = folder / "aeron";
+  ConnectOptions options = patient(folder / "aeron");
   options.invoked = true;
   EXPECT_TRUE(connect_now(*make_transport(), options));
 }

@@ -41,13 +41,12 @@ TEST(MediaDriverThreads, a_threaded_one_serves_without_being_driven) {
   const auto driver = EmbeddedMediaDriver::launch(small_driver(folder / "aeron", false));
   ASSERT_TRUE(driver);
   EXPECT_EQ((*driver)->do_work(), 0);
-  ConnectOptions options;
-  options.directory = folder / "aeron";
+  const ConnectOptions options = patient(folder / "aeron");
   const auto connection = connect_now(*make_transport(), options);
   ASSERT_TRUE(connection) << connection.error().message();
   EXPECT_EQ((*connection)->do_work(), 0);
   auto add = (*connection)
-                 ->add_subscription("aeron:ipc", 1, base::SystemClock::monotonic() + 20'000'000'000,
+                 ->add_subscription("aeron:ipc", 1, base::SystemClock::monotonic() + 60'000'000'000,
                                     nullptr);
   ASSERT_TRUE(add);
   for (;;) {

@@ -52,8 +52,7 @@ TEST(Probe, tells_who_serves_and_since_when) {
   const Folder folder;
   const auto driver = EmbeddedMediaDriver::launch(small_driver(folder / "aeron"));
   ASSERT_TRUE(driver);
-  ConnectOptions options;
-  options.directory = folder / "aeron";
+  ConnectOptions options = patient(folder / "aeron");
   const MediaDriverState state = make_transport()->probe(options);
   EXPECT_TRUE(state.alive);
   EXPECT_EQ(state.pid, ::getpid());
