@@ -126,7 +126,10 @@ TEST(Pending, IsNeverForgottenByAClientThatCloses) {
     std::vector<Pending<Consumer>> pending;
     std::atomic<bool> closed{false};
     std::thread other([&] {
-      while (!closed.load()) pending.push_back(client.consumer({.stream = stream}));
+      // Fewer than the queue holds: nobody empties it, and this thread may run for long before the
+      // other one comes to close.
+      while (!closed.load() && pending.size() < 1000)
+        pending.push_back(client.consumer({.stream = stream}));
     });
     ASSERT_TRUE(client.close());
     closed.store(true);
