@@ -84,8 +84,10 @@ enum class Access : std::uint8_t { read_only, read_write };
 
 // Who holds a lock.
 struct LockHolder {
-  std::uint64_t process_id = 0;  // 0: a process that this one's pid namespace does not show
+  std::uint64_t process_id = 0;  // 0: a process that this one's PID namespace does not show
   bool this_process = false;
+  // Where that is 0: what it calls itself in its own namespace, as the file says; 0 where it says nothing.
+  std::uint64_t own_process_id = 0;
 };
 // What lock() got: the open file whose lock is held until it is closed, or who has it.
 struct LockAttempt {

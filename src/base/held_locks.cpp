@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -114,6 +116,19 @@ void say_who(int fd) {
   }
 }
 
+// What say_who() wrote; 0 for anything else.
+std::uint64_t who_says(int fd) noexcept {
+  constexpr std::string_view key = "pid ";
+  std::array<char, 64> bytes{};
+  const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), 0);
+  const std::string_view text(bytes.data(), got < 0 ? 0 : static_cast<std::size_t>(got));
+  std::uint64_t number = 0;
+  if (!text.starts_with(key)) return 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + key.size(), end, number);
+  return error == std::errc() && rest != end && *rest == '\n' ? number : 0;
+}
+
 struct flock whole_file() noexcept {
   struct flock lock{};
   lock.l_type = F_WRLCK;
@@ -167,6 +182,7 @@ Result<Try> try_once(Table& table, int directory, const char* name, TakenLock& o
     if (::fcntl(file.get(), F_GETLK, &lock) != 0) return no_lock(errno, name);
     if (lock.l_type == F_UNLCK) return Try::again;
     out.holder.process_id = lock.l_pid > 0 ? static_cast<std::uint64_t>(lock.l_pid) : 0;
+    if (out.holder.process_id == 0) out.holder.own_process_id = who_says(file.get());
     return Try::over;
   }
   if (!still_named(directory, name, s)) return Try::again;

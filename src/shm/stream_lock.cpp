@@ -9,8 +9,11 @@ namespace {
 
 std::string describe(const base::LockHolder& holder) {
   if (holder.this_process) return fmt::format("this process ({})", holder.process_id);
-  if (holder.process_id == 0)
-    return "a process of another pid namespace, whose pid the file names,";
+  if (holder.process_id == 0) {
+    const std::string own =
+        holder.own_process_id == 0 ? "" : fmt::format(", process {} there,", holder.own_process_id);
+    return "a process that may be of another PID namespace (container)" + own;
+  }
   return fmt::format("another process ({})", holder.process_id);
 }
 

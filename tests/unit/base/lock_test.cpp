@@ -1,6 +1,7 @@
 // Lock files: who gets them, who is kept out, and what is never touched.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -146,6 +148,52 @@ TEST_F(LockTest, names_its_holder_for_people) {
   EXPECT_EQ(pid, std::to_string(::getpid()));
   EXPECT_GT(std::stoull(start), 0U);
   EXPECT_FALSE(in >> rest) << rest;
+}
+
+// Asked from a PID namespace that does not show the holder, which then is known by the file alone.
+TEST_F(LockTest, of_a_process_that_cannot_be_seen_is_known_by_the_file) {
+  const auto mine = lock();
+  ASSERT_TRUE(mine.has_value() && mine->file.is_open());
+  constexpr int not_allowed = 77;
+  const auto own_pid = static_cast<std::uint64_t>(::getpid());
+  const auto ask = [&](std::uint64_t said) {
+    const pid_t outer = ::fork();
+    if (outer == 0) {
+      if (::unshare(CLONE_NEWPID | (::geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0)
+        ::_exit(not_allowed);
+      const pid_t inner = ::fork();
+      if (inner == 0) {
+        const auto attempt = lock();
+        const bool right = attempt && !attempt->file.is_open() && !attempt->holder.this_process &&
+                           attempt->holder.process_id == 0 &&
+                           attempt->holder.own_process_id == said;
+        ::_exit(right ? 0 : 1);
+      }
+      int status = 0;
+      ::_exit(inner > 0 && ::waitpid(inner, &status, 0) == inner && WIFEXITED(status)
+                  ? WEXITSTATUS(status)
+                  : not_allowed);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(outer, &status, 0), outer);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  const int answer = ask(own_pid);
+  if (answer == not_allowed) GTEST_SKIP() << "PID namespaces are not allowed here";
+  EXPECT_EQ(answer, 0);
+  // Whatever else stands there is no pid. Written by a process that may close it: this one's lock
+  // would go with the descriptor.
+  for (const char* text : {"", "pid ", "pid x\n", "pid 12", "pid 99999999999999999999\n", "12\n"}) {
+    const pid_t writer = ::fork();
+    if (writer == 0) {
+      const int fd = ::open(file().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+      ::_exit(fd >= 0 && ::write(fd, text, std::strlen(text)) >= 0 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(writer, &status, 0), writer);
+    ASSERT_EQ(status, 0);
+    EXPECT_EQ(ask(0), 0) << text;
+  }
 }
 
 // Nothing that somebody put in its place is followed, written or removed.

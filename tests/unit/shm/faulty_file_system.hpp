@@ -43,6 +43,7 @@ class FaultyFileSystem final : public base::FileSystem {
   std::function<void(base::FileStatus&)> change_status;
   std::function<void(base::FileStatus&)> change_status_at;
   std::function<void(base::FileSystemInfo&)> change_info;
+  std::function<void(base::LockHolder&)> change_holder;
   std::function<void()> before_open;
   std::function<void()> after_list;
   std::optional<std::string> user_name;
@@ -124,6 +125,7 @@ class FaultyFileSystem final : public base::FileSystem {
   Result<base::LockAttempt> lock(const base::File& directory, const std::string& name) override {
     if (auto f = next(Op::file_lock)) return fail(*f);
     auto attempt = posix_.lock(directory, name);
+    if (attempt && !attempt->file.is_open() && change_holder) change_holder(attempt->holder);
     if (!attempt || !attempt->file.is_open()) return attempt;
     ++open_files;
     attempt->file = base::File(*this, attempt->file.release());

@@ -68,6 +68,21 @@ TEST_F(StreamLockTest, keeps_a_second_creator_out_and_names_the_first) {
   TP_ASSERT_OK(create());
 }
 
+// The kernel does not say who it is; the file may.
+TEST_F(StreamLockTest, of_another_pid_namespace_is_named_as_its_file_does) {
+  const auto first = create();
+  TP_ASSERT_OK(first);
+  for (const std::uint64_t own : {4242U, 0U}) {
+    file_system_.change_holder = [&](base::LockHolder& holder) { holder = {0, false, own}; };
+    const auto second = create();
+    TP_EXPECT_CODE(second, Code::stream_in_use);
+    const std::string text = second.error().message();
+    EXPECT_NE(text.find("may be of another PID namespace"), std::string::npos) << text;
+    EXPECT_EQ(text.find("process 4242 there") != std::string::npos, own == 4242) << text;
+    EXPECT_EQ(text.find("process 0"), std::string::npos) << text;
+  }
+}
+
 TEST_F(StreamLockTest, is_of_one_stream_namespace_and_base_directory) {
   const auto first = create();
   TP_ASSERT_OK(first);
