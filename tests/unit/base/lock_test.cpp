@@ -8,15 +8,36 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstdarg>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/posix_file_system.hpp"
 #include "support/folder.hpp"
+#include "support/own_mount.hpp"
+
+// What happens between opening a lock file and asking for its lock; once. The linker sends the calls of
+// fcntl() here (--wrap).
+static std::function<void()> before_lock;
+extern "C" {
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+}
+int __wrap_fcntl(int fd, int command, ...) {
+  std::va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  if (command == F_SETLK && before_lock) std::exchange(before_lock, nullptr)();
+  return __real_fcntl(fd, command, argument);
+}
 
 namespace tensorpool::base {
 namespace {
@@ -134,6 +155,85 @@ TEST_F(LockTest, ends_with_a_killed_process) {
   EXPECT_TRUE(mine.has_value() && mine->file.is_open());
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+// The holder, which removes its file at its end, ends while somebody else has that file open and is
+// about to ask for its lock. That lock is free, and worth nothing: others find another file there.
+TEST_F(LockTest, of_a_file_that_lost_its_name_is_not_taken) {
+  const auto inode = [&] {
+    struct stat s{};
+    EXPECT_EQ(::stat(file().c_str(), &s), 0);
+    return s.st_ino;
+  };
+  {
+    std::ofstream touch(file());
+  }
+  const fs::path old = path_ + "/old";
+  before_lock = [&] { fs::rename(file(), old); };
+  const auto removed = lock();
+  ASSERT_TRUE(removed.has_value() && removed->file.is_open());
+  EXPECT_EQ(fs_.status(removed->file)->inode, inode());
+  EXPECT_TRUE(fs::is_empty(old));  // nobody's name was written there
+  EXPECT_EQ(in_child(), 1);
+}
+
+TEST_F(LockTest, of_a_file_whose_name_another_process_has_by_now_is_that_ones) {
+  std::array<int, 2> go{};
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe2(go.data(), O_CLOEXEC) + ::pipe2(ready.data(), O_CLOEXEC), 0);
+  {
+    std::ofstream touch(file());
+  }
+  // Before, because no process is made while a lock is asked for.
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(120);
+    ::close(go[1]);
+    char byte = 0;
+    if (::read(go[0], &byte, 1) != 1) ::_exit(2);
+    const auto own = lock();
+    byte = own && own->file.is_open() ? 'y' : 'n';
+    (void)!::write(ready[1], &byte, 1);
+    ::_exit(::read(go[0], &byte, 1) == 0 ? 0 : 1);  // until the parent has seen enough
+  }
+  char byte = 'n';
+  before_lock = [&] {
+    fs::rename(file(), path_ + "/old");
+    (void)!::write(go[1], "g", 1);
+    (void)!::read(ready[0], &byte, 1);
+  };
+  const auto refused = lock();
+  EXPECT_EQ(byte, 'y');
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_FALSE(refused->file.is_open());
+  EXPECT_EQ(refused->holder.process_id, static_cast<std::uint64_t>(child));
+  for (const int fd : {go[0], go[1], ready[0], ready[1]}) ::close(fd);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+// There is room for a file and none for what is written into it: the lock alone counts.
+TEST_F(LockTest, on_a_full_file_system_is_taken_all_the_same) {
+  const auto ran = tensorpool::test::on_own_mount(path_, "tmpfs", "size=64k", [&] {
+    auto here = fs_.open_root();
+    for (const auto& part : fs::path(path_))  // that of the mount
+      if (part != "/") here = fs_.open(*here, part.string(), OpenMode::directory);
+    directory_ = std::move(*here);
+    const std::string page(4096, 'x');
+    const int filler = ::open((path_ + "/filler").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    while (::write(filler, page.data(), page.size()) > 0) {
+    }
+    ASSERT_EQ(errno, ENOSPC);
+    ::close(filler);
+    const auto mine = lock();
+    ASSERT_TRUE(mine.has_value()) << mine.error().message();
+    ASSERT_TRUE(mine->file.is_open());
+    EXPECT_EQ(fs::file_size(file()), 0U);
+    EXPECT_EQ(in_child(), 1);
+  });
+  if (ran == tensorpool::test::Ran::not_allowed) GTEST_SKIP() << "mounting is not allowed here";
+  EXPECT_EQ(ran, tensorpool::test::Ran::passed);
 }
 
 TEST_F(LockTest, names_its_holder_for_people) {

@@ -152,6 +152,22 @@ TEST_F(StreamLockTest, is_taken_over_from_the_dead) {
   EXPECT_TRUE(created->lock.held());
 }
 
+// Somebody took its file away by hand, and another producer made one of that name: that one's stays.
+// Proves: STR-1
+TEST_F(StreamLockTest, that_ends_leaves_the_file_of_another_alone) {
+  auto first = create();
+  TP_ASSERT_OK(first);
+  fs::rename(lock_file(), stream_dir() + "/taken-away");
+  {
+    std::ofstream(lock_file()) << "pid 4242\n";
+  }
+  ASSERT_TRUE(remove_stream(file_system_, *first).has_value());
+  first = CreatedStream{};
+  std::string text;
+  std::getline(std::ifstream(lock_file()), text);
+  EXPECT_EQ(text, "pid 4242");
+}
+
 TEST_F(StreamLockTest, says_what_is_wrong_with_its_file) {
   fs::create_directories(stream_dir());
   fs::create_symlink(dir_ / "elsewhere", lock_file());
