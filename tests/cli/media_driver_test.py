@@ -1,10 +1,14 @@
 """tp publish and tp watch beside a media driver that comes late, is killed and comes again."""
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 import unittest
 
 TP, DEMO = sys.argv.pop(1), sys.argv.pop(1)
@@ -61,6 +65,48 @@ class MediaDriver(unittest.TestCase):
             self.assertEqual(process.returncode, 0, summary)
             self.assertTrue(summary["balanced"])
         self.assertEqual((summary["mismatched"], summary["sessions"]), (0, 1))
+
+    def test_a_publisher_outlives_its_death_between_claim_and_commit(self):
+        driver = self.media_driver()
+        size = 16
+        publisher = subprocess.Popen([TP, "publish", "--input", "-", "--dtype", "u8", "--shape", "4x4", "--rate", "0",
+                                      *self.places], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL)
+        self.addCleanup(self.stop, publisher)
+
+        def unread():
+            return struct.unpack("i", fcntl.ioctl(publisher.stdin, termios.FIONREAD, b"\0" * 4))[0]
+
+        def feed():
+            """One more frame, which the open claim waits for; True once it was taken."""
+            publisher.stdin.write(bytes(size))
+            publisher.stdin.flush()
+            return self.within(8, lambda: unread() == 0)
+
+        self.assertTrue(self.within(60, lambda: feed()))
+        driver.kill()
+        driver.wait(60)
+        # Until it rests: the frame before was filled in and could not be committed.
+        deadline = time.monotonic() + 60
+        while feed():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.media_driver()
+        self.assertTrue(self.within(60, lambda: unread() == 0), publisher.poll())
+        out, _ = publisher.communicate(bytes(size), timeout=60)
+        summary = json.loads(out.splitlines()[-1])
+        self.assertEqual(publisher.returncode, 0, summary)
+        self.assertTrue(summary["balanced"])
+        self.assertGreaterEqual(summary["aborted"], 2)  # that one, and the last, which found the end
+
+    @staticmethod
+    def within(seconds, condition):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        return True
 
     def test_a_second_one_says_who_is_there(self):
         driver = self.media_driver()
