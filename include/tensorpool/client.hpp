@@ -57,6 +57,10 @@ enum class ClientState : std::uint8_t {
 // then say `closed`; it never waits for them, and what they and their slots and views still use
 // stays valid until they are gone.
 //
+// Connecting runs on a thread that nobody waits for: where a client ends meanwhile, that thread goes on in
+// the library's code until Aeron's call comes back, as a rule within media_driver_timeout_ns. Do not
+// unload the library (dlclose) in a process that had a client.
+//
 // A child made by fork() without exec connects anew: what it inherited says `forked` in every call or
 // does nothing, and the memory of its slots and views is inaccessible there.
 class TENSORPOOL_EXPORT Client {

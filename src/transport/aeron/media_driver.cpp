@@ -40,7 +40,9 @@ Error driver_error(std::string_view what) {
 // Only one process may go from "no live media driver" to "started" at a time: the check and the
 // start are two steps. The lock file lies beside the directory, names its holder, is removed by it
 // and dies with it. An flock and not an F_SETLK lock, because two launches may race inside one process
-// too; it is held for the milliseconds of a launch only, so that no forked child inherits it.
+// too. A child that is forked during a launch inherits it, and keeps it until it ends or calls exec;
+// that holds up nobody, because the name goes before the descriptor does, and another launch makes a
+// file of its own. Only where the launching process is killed in these moments the child is in the way.
 class StartLock {
  public:
   explicit StartLock(const std::string& directory) : path_(directory + ".starting") {}

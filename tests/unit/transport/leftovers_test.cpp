@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -65,7 +66,7 @@ class LiveFile {
     const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                                     std::chrono::system_clock::now().time_since_epoch())
                                     .count();
-    return find(now_ms - 60'000, now_ms + 60'000, 128);
+    return find(now_ms - 600'000, now_ms + 600'000, 128);
   }
   void write(const std::string& path) const {
     std::ofstream(path, std::ios::binary)
@@ -240,9 +241,11 @@ TEST(Leftovers, of_one_that_is_just_starting_are_left_to_it) {
   file.write(path);
   std::atomic<bool> over{false};
   std::thread starting([&] {
-    // Once the launch, which holds its lock meanwhile, is about to see the unfinished file.
-    while (!over.load() && !std::filesystem::exists(folder / "aeron.starting"))
+    // Young until the launch, which holds its lock meanwhile, is about to see the unfinished file.
+    while (!over.load() && !std::filesystem::exists(folder / "aeron.starting")) {
+      std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now());
       std::this_thread::yield();
+    }
     if (over.load()) return;
     std::fstream(path, std::ios::binary | std::ios::in | std::ios::out)
         .write(static_cast<const char*>(static_cast<const void*>(&version)), sizeof version);
@@ -254,6 +257,35 @@ TEST(Leftovers, of_one_that_is_just_starting_are_left_to_it) {
   EXPECT_EQ(refused.error().code(), Code::rejected);
   EXPECT_NE(refused.error().message().find("already running"), std::string::npos)
       << refused.error().message();
+}
+
+// A launch is under way while a child is forked, which inherits its lock and lives on.
+TEST(Leftovers, of_a_launch_in_a_forked_child_are_in_nobodys_way) {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "aeron");
+  LiveFile file;
+  file.set<std::int32_t>(version_at, 0);
+  const std::string path = folder / "aeron/cnc.dat";
+  file.write(path);
+  std::thread launching([&] {
+    // Waits for the unfinished file as long as that is young.
+    EXPECT_TRUE(EmbeddedMediaDriver::launch(small_driver(folder / "aeron")));
+  });
+  const bool under_way = test::eventually([&] {
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now());
+    return std::filesystem::exists(folder / "aeron.starting");
+  });
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(120);
+    for (;;) ::pause();
+  }
+  launching.join();
+  EXPECT_TRUE(under_way);
+  const auto next = EmbeddedMediaDriver::launch(small_driver(folder / "aeron"));
+  EXPECT_TRUE(next) << next.error().message();
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
 }
 
 // As seen from another container: the process is not there, the heart beats.
