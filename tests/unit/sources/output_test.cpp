@@ -82,13 +82,15 @@ class Terminal {
 };
 
 TEST(Output, of_several_threads_never_meets_on_a_line) {
-  constexpr int count = 3000;
+  constexpr int count = 10'000;
   Terminal terminal;
   ASSERT_TRUE(on_terminal());
   std::atomic<bool> over{false};
-  std::thread live([&] {
-    while (!over) print_live("a line that the next one replaces, and rather a long one");
-  });
+  const auto replaced = [&] {
+    while (!over) print_live("a line that the next one replaces");
+  };
+  std::thread live(replaced);
+  std::thread also_live(replaced);
   std::thread second([&] {
     for (int i = 0; i < count; ++i) print_line("other " + std::to_string(i));
   });
@@ -96,6 +98,7 @@ TEST(Output, of_several_threads_never_meets_on_a_line) {
   second.join();
   over = true;
   live.join();
+  also_live.join();
   print_line("end");
   int mine = 0;
   int other = 0;
