@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import signal
 import struct
 import subprocess
@@ -10,6 +11,9 @@ import tempfile
 import termios
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import processes  # noqa: E402
 
 TP, DEMO = sys.argv.pop(1), sys.argv.pop(1)
 
@@ -22,15 +26,7 @@ class MediaDriver(unittest.TestCase):
         self.places = ["--aeron-dir", self.aeron, "--base-dir", folder.name, "--media-driver", "never", "--json"]
 
     def start(self, program, *arguments):
-        process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.addCleanup(self.stop, process)
-        return process
-
-    @staticmethod
-    def stop(process):
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        return processes.start(self, [program, *arguments], stderr=subprocess.DEVNULL)
 
     def media_driver(self):
         process = self.start(DEMO, "media-driver", "--aeron-dir", self.aeron)
@@ -69,10 +65,8 @@ class MediaDriver(unittest.TestCase):
     def test_a_publisher_outlives_its_death_between_claim_and_commit(self):
         driver = self.media_driver()
         size = 16
-        publisher = subprocess.Popen([TP, "publish", "--input", "-", "--dtype", "u8", "--shape", "4x4", "--rate", "0",
-                                      *self.places], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.DEVNULL)
-        self.addCleanup(self.stop, publisher)
+        publisher = processes.start(self, [TP, "publish", "--input", "-", "--dtype", "u8", "--shape", "4x4", "--rate", "0",
+                                           *self.places], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
         def unread():
             return struct.unpack("i", fcntl.ioctl(publisher.stdin, termios.FIONREAD, b"\0" * 4))[0]

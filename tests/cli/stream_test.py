@@ -8,6 +8,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import processes  # noqa: E402
+
 TP, DEMO, PHOTOS = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
 HAVE_PHOTOS = os.path.isdir(PHOTOS)
 
@@ -19,16 +22,7 @@ class Stream(unittest.TestCase):
         self.places = ["--aeron-dir", self.folder.name + "/aeron", "--base-dir", self.folder.name, "--json"]
 
     def start(self, *arguments, **keywords):
-        process = subprocess.Popen([TP, *arguments, *self.places], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, **keywords)
-        self.addCleanup(self.stop, process)
-        return process
-
-    @staticmethod
-    def stop(process):
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        return processes.start(self, [TP, *arguments, *self.places], **keywords)
 
     def end(self, process, number=signal.SIGINT):
         process.send_signal(number)
@@ -123,9 +117,8 @@ class Stream(unittest.TestCase):
         publisher.stdout.readline()
         elsewhere = pathlib.Path(self.folder.name, "elsewhere")
         elsewhere.mkdir()
-        watcher = subprocess.Popen([TP, "watch", "--count", "1", *self.places[:2], "--base-dir", str(elsewhere), "--json"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.addCleanup(self.stop, watcher)
+        watcher = processes.start(self, [TP, "watch", "--count", "1", *self.places[:2], "--base-dir", str(elsewhere),
+                                         "--json"])
         lines = iter(watcher.stderr.readline, b"")
         self.assertTrue(any(b"outside every allowed base directory" in line for line in lines))
         watcher.send_signal(signal.SIGINT)
@@ -146,10 +139,7 @@ class Stream(unittest.TestCase):
 
 class Demo(unittest.TestCase):
     def start(self, *arguments):
-        process = subprocess.Popen([DEMO, "--json", *arguments], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(Stream.stop, process)
-        return process
+        return processes.start(self, [DEMO, "--json", *arguments], text=True)
 
     def end(self, process):
         out, err = process.communicate(timeout=240)

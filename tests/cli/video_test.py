@@ -11,6 +11,9 @@ import textwrap
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import processes  # noqa: E402
+
 TP = sys.argv.pop(1)
 HAVE_FFMPEG = shutil.which("ffmpeg") is not None and shutil.which("ffprobe") is not None
 PATIENCE_S = 60
@@ -26,16 +29,8 @@ class VideoCase(unittest.TestCase):
         self.environment = dict(os.environ)
 
     def start(self, *arguments, **keywords):
-        process = subprocess.Popen([TP, *arguments, *self.places], env=self.environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords)
-
-        def end():
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-        self.addCleanup(end)
-        return process
+        return processes.start(self, [TP, *arguments, *self.places], env=self.environment, stdin=subprocess.DEVNULL,
+                               text=True, **keywords)
 
     def finish(self, process, code=0):
         out, err = process.communicate(timeout=PATIENCE_S)

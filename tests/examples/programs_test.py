@@ -13,6 +13,9 @@ import tempfile
 import threading
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import processes  # noqa: E402
+
 DEADLINE_S = 60
 FOLDER = pathlib.Path()
 
@@ -28,16 +31,8 @@ class Programs(unittest.TestCase):
         self.environment = dict(os.environ, AERON_DIR=str(self.root / "aeron"))
 
     def start(self, name, *arguments):
-        process = subprocess.Popen([FOLDER / f"example_{name}", *arguments], env=self.environment, text=True,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-        def end():
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-        self.addCleanup(end)
-        return process
+        return processes.start(self, [FOLDER / f"example_{name}", *arguments], env=self.environment, text=True,
+                               stdin=subprocess.DEVNULL)
 
     def start_port(self, name, count):
         return self.start(name, "--stream", "4711", "--base-dir", str(self.root / "regions"), "--count", str(count))
