@@ -20,12 +20,7 @@ namespace tensorpool::shm {
 namespace {
 
 namespace fs = std::filesystem;
-using test::FaultyFileSystem;
-using test::now_ns;
-using test::Op;
-using test::options_in;
-using test::small_layout;
-using test::TempDir;
+using namespace test;
 
 std::string uri_of(const std::string& path) { return "shm:file?path=" + path; }
 std::string path_of(const std::string& uri) { return parse_uri(uri)->path; }

@@ -24,12 +24,7 @@ namespace tensorpool::shm {
 namespace {
 
 namespace fs = std::filesystem;
-using test::FaultyFileSystem;
-using test::now_ns;
-using test::Op;
-using test::options_in;
-using test::small_layout;
-using test::TempDir;
+using namespace test;
 
 class StreamLockTest : public testing::Test {
  protected:
