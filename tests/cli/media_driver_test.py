@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import termios
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -75,32 +74,20 @@ class MediaDriver(unittest.TestCase):
             """One more frame, which the open claim waits for; True once it was taken."""
             publisher.stdin.write(bytes(size))
             publisher.stdin.flush()
-            return self.within(8, lambda: unread() == 0)
+            return processes.eventually(lambda: unread() == 0, seconds=8)
 
-        self.assertTrue(self.within(60, lambda: feed()))
+        self.assertTrue(processes.eventually(feed))
         driver.kill()
         driver.wait(60)
         # Until it rests: the frame before was filled in and could not be committed.
-        deadline = time.monotonic() + 60
-        while feed():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.1)
+        self.assertTrue(processes.eventually(lambda: not feed()))
         self.media_driver()
-        self.assertTrue(self.within(60, lambda: unread() == 0), publisher.poll())
+        self.assertTrue(processes.eventually(lambda: unread() == 0), publisher.poll())
         out, _ = publisher.communicate(bytes(size), timeout=60)
         summary = json.loads(out.splitlines()[-1])
         self.assertEqual(publisher.returncode, 0, summary)
         self.assertTrue(summary["balanced"])
         self.assertGreaterEqual(summary["aborted"], 2)  # that one, and the last, which found the end
-
-    @staticmethod
-    def within(seconds, condition):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
-        return True
 
     def test_a_second_one_says_who_is_there(self):
         driver = self.media_driver()

@@ -14,6 +14,9 @@ import termios
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import processes  # noqa: E402
+
 TP = sys.argv.pop(1)
 PATIENCE_S = 60
 COLUMNS, ROWS = 60, 20
@@ -55,11 +58,8 @@ class Terminal:
         self.case.assertTrue(done(self.text), (self.text[-2000:], self.process.poll()))
 
     def wait_for_state(self, letter):
-        deadline = time.monotonic() + PATIENCE_S
         stat = pathlib.Path(f"/proc/{self.process.pid}/stat")
-        while stat.read_text().rpartition(")")[2].split()[0] != letter:
-            self.case.assertLess(time.monotonic(), deadline, stat.read_text())
-            time.sleep(0.001)
+        self.case.assertTrue(processes.eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == letter))
 
     def finish(self):
         deadline = time.monotonic() + PATIENCE_S

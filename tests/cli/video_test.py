@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -193,9 +192,7 @@ class Fakes(VideoCase):
         self.decoder(f"play(1, 24 * 10000)\nplay(1, 7)\n"
                      f"open({str(pid)!r}, 'w').write(str(os.getpid()) + '.')\nsignal.pause()")
         publisher = self.start("publish", "--input", str(self.video))
-        deadline = time.monotonic() + PATIENCE_S
-        while not (pid.exists() and pid.read_text().endswith(".")):
-            self.assertLess(time.monotonic(), deadline)
+        self.assertTrue(processes.eventually(lambda: pid.exists() and pid.read_text().endswith(".")))
         publisher.send_signal(signal.SIGINT)
         self.finish(publisher)
         self.assertFalse(pathlib.Path(f"/proc/{pid.read_text()[:-1]}").exists())
