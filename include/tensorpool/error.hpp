@@ -56,8 +56,9 @@ enum class Code : std::int32_t {
   unsupported = 109,
   limit_exceeded = 110,  // a named limit of the library
   buffer_too_small = 111,
-  invalid_file = 112,   // an input file that cannot be used
-  stream_in_use = 113,  // another producer writes this stream
+  invalid_file = 112,    // an input file that cannot be used
+  stream_in_use = 113,   // another producer writes this stream
+  driver_running = 114,  // another driver has this namespace
 
   // Transport and peers.
   no_media_driver = 200,

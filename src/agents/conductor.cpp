@@ -8,9 +8,6 @@
 namespace tensorpool::agents {
 namespace {
 
-// How often the media driver is looked at (docs/internals/concurrency.md section 5).
-constexpr base::Nanos probe_interval_ns = 100'000'000;
-
 transport::ConnectOptions connect_options(const ClientOptions& options) {
   transport::ConnectOptions connect;
   connect.directory = options.aeron_dir;
@@ -26,6 +23,7 @@ Conductor::Conductor(const ClientOptions& options, shm::MapPolicy policy, World 
     : options_(options),
       policy_(std::move(policy)),
       context_{world, options_, policy_, nullptr, {}, {}},
+      connector_(world.transport, connect_options(options)),
       commands_(options.command_queue_capacity),
       counters_(client_counters(), "client", 0, 0,
                 static_cast<std::uint32_t>(world.file_system.process_id())) {}
@@ -60,56 +58,17 @@ int Conductor::do_work() {
   return work;
 }
 
-// Whether the media driver that is connected to still lives.
-int Conductor::check_connection() {
-  if (context_.generation->connection->is_closed()) {
-    lose_connection("the media driver died or dropped this client");
-    return 1;
-  }
-  const transport::MediaDriverState state =
-      context_.world.transport.probe(connect_options(options_));
-  if (state.start_ns != 0 && state.start_ns != context_.generation->media_driver_start_ns) {
-    lose_connection("the media driver was replaced");
-    return 1;
-  }
-  if (const std::string text = context_.generation->connection->complaint(); !text.empty())
-    complain(text);
-  return 0;
-}
-
-// What keeps this client from connecting or hearing others, told once per reason.
-void Conductor::complain(const std::string& text) {
-  if (text != last_connect_error_) context_.notify(NoticeKind::error, 0, 0, text);
-  last_connect_error_ = text;
-}
-
 // Finds a media driver, notices its death, and starts anew beside what the old life left lent.
 int Conductor::connect() {
-  const base::Nanos now = context_.now().monotonic;
-  if (now < next_probe_ns_ && !opening_) return 0;
-  next_probe_ns_ = now + probe_interval_ns;
-  if (context_.generation != nullptr) return check_connection();
-  const transport::ConnectOptions options = connect_options(options_);
-  if (!opening_) {
-    const transport::MediaDriverState state = context_.world.transport.probe(options);
-    if (state.unusable) complain(state.why);
-    if (!state.alive) return 0;
-    opening_start_ns_ = state.start_ns;
+  const Connector::Step step = connector_.do_work(context_.now().monotonic, context_.generation);
+  if (!step.complaint.empty()) context_.notify(NoticeKind::error, 0, 0, step.complaint);
+  if (!step.lost.empty()) {
+    lose_connection(step.lost);
+    return 1;
   }
-  auto connection = context_.world.transport.connect(options);
-  opening_ = !connection && connection.error().code() == Code::connecting;
-  if (opening_) return 0;
-  if (!connection) {
-    complain(connection.error().message());
-    return 0;
-  }
-  last_connect_error_.clear();
-  auto generation = std::make_shared<Generation>();
-  generation->connection = std::move(*connection);
-  generation->media_driver_start_ns = opening_start_ns_;
-  context_.generation = std::move(generation);
+  if (!step.connected) return 0;
   connected_.store(true, std::memory_order_release);
-  context_.notify(NoticeKind::connected, 0, 0, context_.world.transport.directory(options));
+  context_.notify(NoticeKind::connected, 0, 0, connector_.directory());
   return 1;
 }
 

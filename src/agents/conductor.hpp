@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agents/command_queue.hpp"
+#include "agents/connector.hpp"
 #include "agents/consumer_agent.hpp"
 #include "agents/context.hpp"
 #include "agents/counters.hpp"
@@ -45,8 +46,6 @@ class Conductor {
 
  private:
   int connect();
-  int check_connection();
-  void complain(const std::string& text);
   void lose_connection(std::string_view why);
   int run_commands();
   void start(std::shared_ptr<Request> request);
@@ -59,20 +58,17 @@ class Conductor {
   ClientOptions const& options_;
   shm::MapPolicy policy_;
   AgentContext context_;
+  Connector connector_;
   CommandQueue<std::shared_ptr<Request>> commands_;
   std::vector<std::unique_ptr<ProducerAgent>> producers_;
   std::vector<std::unique_ptr<ConsumerAgent>> consumers_;
   // When each image that carries announces became available; a session not in here has joined now.
   std::map<std::int32_t, base::Nanos> joined_;
-  base::Nanos next_probe_ns_ = 0;
-  bool opening_ = false;               // the transport is making a connection: ask it every cycle
-  std::int64_t opening_start_ns_ = 0;  // the life of the media driver that it is made to
   std::atomic<bool> connected_{false};
   std::atomic<std::int64_t> longest_cycle_ns_{0};
   Lender no_port_;  // a cell without a port, for the client's own counters
   CounterSet counters_;
   AgentCounts counts_;
-  std::string last_connect_error_;
   bool closed_ = false;
 };
 

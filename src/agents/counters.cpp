@@ -60,54 +60,81 @@ std::span<const CounterSource> producer_counters() noexcept { return producer_so
 std::span<const CounterSource> consumer_counters() noexcept { return consumer_sources; }
 std::span<const CounterSource> client_counters() noexcept { return client_sources; }
 
-CounterSet::CounterSet(std::span<const CounterSource> sources, std::string_view role,
-                       std::uint32_t stream, std::uint32_t id, std::uint32_t process_id)
-    : sources_(sources), role_(role), stream_(stream), id_(id), counters_(sources.size()) {
+std::string counter_label(std::string_view role, std::string_view name, std::uint32_t stream,
+                          std::uint32_t id) {
+  return fmt::format("tensorpool {} {} stream={} id={}", role, name, stream, id);
+}
+
+CounterLinks::CounterLinks(std::vector<std::string> labels, std::uint32_t stream, std::uint32_t id,
+                           std::uint32_t process_id)
+    : labels_(std::move(labels)), counters_(labels_.size()) {
   const std::uint32_t key[] = {1, stream, id, process_id};
   std::memcpy(key_.data(), key, sizeof key);
 }
 
-int CounterSet::do_work(AgentContext& context, const Cell& cell, AgentCounts& counts) {
-  if (context.generation == nullptr) {
+int CounterLinks::do_work(const std::shared_ptr<Generation>& generation, base::Nanos now,
+                          base::Nanos deadline, FunctionRef<std::uint64_t(std::size_t)> value_of,
+                          FunctionRef<void(const Error&)> on_error) {
+  if (generation == nullptr) {
     drop();
     return 0;
   }
-  if (generation_ != context.generation) {
+  if (generation_ != generation) {
     drop();
-    generation_ = context.generation;
+    generation_ = generation;
   }
-  const base::Nanos now = context.now().monotonic;
   int work = 0;
   const bool mirror = now >= next_mirror_ns_;
   if (mirror) next_mirror_ns_ = now + mirror_interval_ns;
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
+  for (std::size_t i = 0; i < labels_.size(); ++i) {
     LinkAdd<transport::Counter>& counter = counters_[i];
     if (!counter.ready()) {
       const auto step = counter.step(now, [&] {
         transport::CounterSpec spec;
         spec.type_id = counter_type_id;
         spec.key = key_;
-        spec.label =
-            fmt::format("tensorpool {} {} stream={} id={}", role_, sources_[i].name, stream_, id_);
-        return generation_->connection->add_counter(spec, context.add_deadline());
+        spec.label = labels_[i];
+        return generation_->connection->add_counter(spec, deadline);
       });
       if (step) {
         work += *step;
       } else if (!std::exchange(told_, true)) {
-        ++counts.errors;
-        context.notify(NoticeKind::error, stream_, 0, step.error().message());
+        on_error(step.error());
       }
     } else if (mirror) {
-      counter.get()->set(static_cast<std::int64_t>(sources_[i].read(cell, counts)));
+      counter.get()->set(static_cast<std::int64_t>(value_of(i)));
     }
   }
   return work;
 }
 
-void CounterSet::drop() {
+void CounterLinks::drop() {
   for (LinkAdd<transport::Counter>& counter : counters_) counter = LinkAdd<transport::Counter>{};
   generation_.reset();
   told_ = false;
+}
+
+CounterSet::CounterSet(std::span<const CounterSource> sources, std::string_view role,
+                       std::uint32_t stream, std::uint32_t id, std::uint32_t process_id)
+    : sources_(sources),
+      stream_(stream),
+      links_(
+          [&] {
+            std::vector<std::string> labels;
+            for (const CounterSource& source : sources)
+              labels.push_back(counter_label(role, source.name, stream, id));
+            return labels;
+          }(),
+          stream, id, process_id) {}
+
+int CounterSet::do_work(AgentContext& context, const Cell& cell, AgentCounts& counts) {
+  return links_.do_work(
+      context.generation, context.now().monotonic, context.add_deadline(),
+      [&](std::size_t i) { return sources_[i].read(cell, counts); },
+      [&](const Error& error) {
+        ++counts.errors;
+        context.notify(NoticeKind::error, stream_, 0, error.message());
+      });
 }
 
 }  // namespace tensorpool::agents

@@ -11,11 +11,37 @@
 #include <vector>
 
 #include "agents/context.hpp"
+#include "tensorpool/function_ref.hpp"
 
 namespace tensorpool::agents {
 
 // Type id of all counters of this library, except those that the protocol fixes (10001 and 10002).
 inline constexpr std::int32_t counter_type_id = 10100;
+
+// A row of Aeron counters, made again on every connection and mirrored every 100 ms. The key is 16
+// bytes like that of the wake-up counters: u32 layout (1), u32 stream, u32 id, u32 process id.
+class CounterLinks {
+ public:
+  CounterLinks(std::vector<std::string> labels, std::uint32_t stream, std::uint32_t id,
+               std::uint32_t process_id);
+
+  // Adds what is missing on the current connection (null: none), one step, and mirrors the values:
+  // `value_of(i)` is asked for when it is time. Why some are missing is told once for each connection.
+  int do_work(const std::shared_ptr<Generation>& generation, base::Nanos now, base::Nanos deadline,
+              FunctionRef<std::uint64_t(std::size_t)> value_of,
+              FunctionRef<void(const Error&)> on_error);
+  // The connection is gone.
+  void drop();
+
+ private:
+  std::vector<std::string> labels_;
+  std::array<std::byte, 16> key_{};
+  std::vector<LinkAdd<transport::Counter>> counters_;
+  // The connection the counters belong to; keeps it until they are closed.
+  std::shared_ptr<Generation> generation_;
+  base::Nanos next_mirror_ns_ = 0;
+  bool told_ = false;
+};
 
 // One column: what it is called and where its value comes from.
 struct CounterSource {
@@ -30,31 +56,26 @@ struct AgentCounts {
   std::uint64_t longest_cycle_ns = 0;
 };
 
-// Labels read "tensorpool <role> <name> stream=<stream> id=<id>"; the key is 16 bytes like that of
-// the wake-up counters: u32 layout (1), u32 stream, u32 id, u32 process id.
+// Labels read "tensorpool <role> <name> stream=<stream> id=<id>".
 class CounterSet {
  public:
   CounterSet(std::span<const CounterSource> sources, std::string_view role, std::uint32_t stream,
              std::uint32_t id, std::uint32_t process_id);
 
-  // Adds what is missing on the current connection, one step, and mirrors the values. Ports work
-  // without counters; why some are missing is told once.
+  // Ports work without counters; why some are missing is told once.
   int do_work(AgentContext& context, const Cell& cell, AgentCounts& counts);
   // The connection is gone.
-  void drop();
+  void drop() { links_.drop(); }
 
  private:
   std::span<const CounterSource> sources_;
-  std::string role_;
   std::uint32_t stream_;
-  std::uint32_t id_;
-  std::array<std::byte, 16> key_{};
-  std::vector<LinkAdd<transport::Counter>> counters_;
-  // The connection the counters belong to; keeps it until they are closed.
-  std::shared_ptr<Generation> generation_;
-  base::Nanos next_mirror_ns_ = 0;
-  bool told_ = false;
+  CounterLinks links_;
 };
+
+// "tensorpool <role> <name> stream=<stream> id=<id>".
+std::string counter_label(std::string_view role, std::string_view name, std::uint32_t stream,
+                          std::uint32_t id);
 
 std::span<const CounterSource> producer_counters() noexcept;
 std::span<const CounterSource> consumer_counters() noexcept;

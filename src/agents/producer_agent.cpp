@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "agents/describe.hpp"
 #include "protocol/overloaded.hpp"
 #include "transport/channel.hpp"
 
@@ -21,21 +22,6 @@ protocol::ProducerSettings settings(const ClientOptions& client, const ProducerO
   s.announce_period_ns = client.announce_period_ns;
   s.qos_interval_ns = options.qos_interval_ns;
   return s;
-}
-
-wire::ShmPoolAnnounce describe(const shm::StreamRegions& regions) {
-  wire::ShmPoolAnnounce announce;
-  announce.stream_id = regions.layout.stream_id;
-  announce.epoch = regions.layout.epoch;
-  announce.layout_version = regions.layout.layout_version;
-  announce.header_nslots = regions.layout.nslots;
-  announce.header_slot_bytes = static_cast<std::uint16_t>(regions.layout.header_slot_bytes);
-  announce.header_region_uri = regions.header_uri;
-  for (std::size_t i = 0; i < regions.layout.pools.size(); ++i) {
-    announce.payload_pools.push_back({regions.layout.pools[i].pool_id, regions.layout.nslots,
-                                      regions.layout.pools[i].stride_bytes, regions.pool_uris[i]});
-  }
-  return announce;
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ constexpr Entry entries[] = {
     {Code::buffer_too_small, "buffer_too_small"},
     {Code::invalid_file, "invalid_file"},
     {Code::stream_in_use, "stream_in_use"},
+    {Code::driver_running, "driver_running"},
     {Code::no_media_driver, "no_media_driver"},
     {Code::transport_error, "transport_error"},
     {Code::timeout, "timeout"},

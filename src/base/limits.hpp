@@ -37,8 +37,16 @@ inline constexpr std::size_t driver_streams = 16384;       // static and dynamic
 inline constexpr std::size_t driver_pending_attaches = 1024;
 inline constexpr std::size_t driver_node_ids = 1U << 17U;  // in use, resting or remembered
 inline constexpr std::size_t driver_strangers_answered =
-    4096;                                         // leases of a former driver instance
-inline constexpr std::size_t driver_ranges = 64;  // of one key
+    4096;                                           // leases of a former driver instance
+inline constexpr std::size_t driver_ranges = 64;    // of one key
+inline constexpr std::size_t driver_unsent = 4096;  // messages that wait for room in a stream
+inline constexpr std::size_t driver_unsent_bytes = 16U << 20U;  // and their bytes, but for one step
+inline constexpr int driver_sends_per_cycle = 256;              // offered in one duty cycle
+inline constexpr int driver_timer_steps = 32;                   // of the core in one duty cycle
+inline constexpr int driver_answers_per_cycle = 16;  // of the region worker, heard in one cycle
+inline constexpr std::size_t driver_jobs_per_stream = 4;  // of the region worker
+inline constexpr std::size_t driver_creations = 4;        // of the region worker at a time
+inline constexpr std::size_t instance_id_bytes = 128;     // CFG-31
 
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);

@@ -114,6 +114,15 @@ std::optional<std::uint64_t> epoch_from_name(std::string_view name) noexcept {
   return value;
 }
 
+Result<std::uint64_t> highest_epoch_in(FileSystem& file_system, const File& directory) {
+  auto names = file_system.list(directory, base::limits::epochs_scanned);
+  if (!names) return fail(names.error());
+  std::uint64_t highest = 0;
+  for (const std::string& name : *names)
+    highest = std::max(highest, epoch_from_name(name).value_or(0));
+  return highest;
+}
+
 Result<std::uint64_t> next_epoch(std::uint64_t now_ns, std::uint64_t last_known,
                                  std::uint64_t highest_on_disk) {
   const std::uint64_t last = std::max(last_known, highest_on_disk);

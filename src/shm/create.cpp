@@ -177,7 +177,6 @@ class StreamCreator::Work {
   Result<void> descend(const std::string& name);
   Result<void> make_directories();
   Result<void> lock_stream();
-  Result<std::uint64_t> highest_epoch_on_disk();
   Result<void> make_epoch_directory();
   Result<void> make_file();
   Result<void> reserve_part();
@@ -274,29 +273,17 @@ Result<void> StreamCreator::Work::plan_regions() {
   return {};
 }
 
-// Opens `name` in the current directory, making it first where it is missing.
+// Goes down into `name`, which is made where it is missing.
 Result<void> StreamCreator::Work::descend(const std::string& name) {
-  auto made = file_system_.make_directory(here_, name, directory_mode(options_.file_mode));
-  if (!made) return fail(made.error());
   Level level;
   level.name = name;
-  level.made = *made;
-  auto next = file_system_.open(here_, name, base::OpenMode::directory);
+  auto next =
+      open_own_directory(file_system_, here_, name, directory_mode(options_.file_mode), level.made);
+  if (!next && !level.made) return fail(next.error());
   level.parent = std::move(here_);
   levels_.push_back(std::move(level));
   if (!next) return fail(next.error());
   here_ = std::move(*next);
-  // In a directory that anybody may write to, somebody else could have made it first, and would own
-  // everything below.
-  auto status = file_system_.status(here_);
-  if (!status) return fail(status.error());
-  if (status->user_id != file_system_.effective_user_id() && status->user_id != 0) {
-    return fail(
-        Code::path_rejected, "create_stream",
-        fmt::format(
-            "directory '{}' below '{}' belongs to user {}; remove it or use another base directory",
-            name, created_.base_dir, status->user_id));
-  }
   return {};
 }
 
@@ -326,21 +313,12 @@ Result<void> StreamCreator::Work::lock_stream() {
   return {};
 }
 
-Result<std::uint64_t> StreamCreator::Work::highest_epoch_on_disk() {
-  auto names = file_system_.list(here_, base::limits::epochs_scanned);
-  if (!names) return fail(names.error());
-  std::uint64_t highest = 0;
-  for (const std::string& name : *names)
-    highest = std::max(highest, epoch_from_name(name).value_or(0));
-  return highest;
-}
-
 // A new epoch gets a new directory, always (SHM-72).
 Result<void> StreamCreator::Work::make_epoch_directory() {
   const bool chosen = layout_.epoch != epoch_none;
   std::uint64_t last = options_.last_epoch;
   for (int attempt = 0; attempt < epoch_attempts; ++attempt) {
-    auto highest = highest_epoch_on_disk();
+    auto highest = highest_epoch_in(file_system_, here_);
     if (!highest) return fail(highest.error());
     if (chosen && *highest >= layout_.epoch) break;
     if (!chosen) {

@@ -5,6 +5,7 @@
 //   <base_dir>/tensorpool-<user>/<namespace>/<stream_id>/<epoch>/header.ring
 //   <base_dir>/tensorpool-<user>/<namespace>/<stream_id>/<epoch>/<pool_id>.pool
 //   <base_dir>/tensorpool-<user>/<namespace>/<stream_id>/producer.lock (a living producer's, direct mode)
+//   <base_dir>/tensorpool-<user>/<namespace>/driver.lock (a living driver's; driver_place.hpp)
 #pragma once
 
 #include <cstdint>
@@ -60,6 +61,9 @@ Result<std::uint64_t> next_epoch(std::uint64_t now_ns, std::uint64_t last_known,
 
 // A directory name that is a plain decimal epoch below 2^64 − 1; nullopt for anything else.
 std::optional<std::uint64_t> epoch_from_name(std::string_view name) noexcept;
+
+// The highest epoch that has a directory in the open directory of a stream; 0 when there is none.
+Result<std::uint64_t> highest_epoch_in(base::FileSystem& file_system, const base::File& directory);
 
 // Creates the regions of one stream, step by step, in the order of DRV-135: directories, the lock
 // where it is asked for, files at full size with their space reserved, prefault and mlock,

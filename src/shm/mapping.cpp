@@ -48,6 +48,11 @@ bool Mapping::unmap_step(std::uint64_t bytes) noexcept {
   return true;
 }
 
+bool Mapping::trim_step(std::uint64_t bytes) noexcept {
+  if (!trimmed()) static_cast<void>(unmap_step(std::min(bytes, bytes_ - granule_bytes_)));
+  return trimmed();
+}
+
 Result<void> Mapping::prefault(std::uint64_t offset, std::uint64_t bytes, bool lock) {
   TP_ASSERT(offset <= bytes_ && bytes <= bytes_ - offset);
   if (auto present = file_system_->prefault(base_ + offset, bytes, access_); !present)
@@ -105,6 +110,15 @@ void MappedStream::refresh_activity(std::uint64_t now_ns) noexcept {
   constexpr FieldAt activity = superblock_at::activity_timestamp_ns;
   store_superblock_word(header.base(), activity, now_ns);
   for (Mapping& pool : pools) store_superblock_word(pool.base(), activity, now_ns);
+}
+
+bool MappedStream::trim_step(std::uint64_t bytes) noexcept {
+  for (Mapping& pool : pools) {
+    if (pool.trimmed()) continue;
+    static_cast<void>(pool.trim_step(bytes));
+    return false;
+  }
+  return header.trim_step(bytes);
 }
 
 Result<bool> Prefault::step(std::uint64_t bytes) {

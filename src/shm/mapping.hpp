@@ -40,6 +40,9 @@ class Mapping {
   void unmap() noexcept;
   // About `bytes` from the end, rounded up to whole granules; true when nothing is left.
   bool unmap_step(std::uint64_t bytes) noexcept;
+  // Likewise, but the first granule stays; true when only that is left.
+  bool trim_step(std::uint64_t bytes) noexcept;
+  bool trimmed() const noexcept { return bytes_ <= granule_bytes_; }
   // Makes the pages of [offset, offset + bytes) present, and locks them in memory on request.
   Result<void> prefault(std::uint64_t offset, std::uint64_t bytes, bool lock);
 
@@ -97,6 +100,10 @@ struct MappedStream {
   std::uint64_t activity_ns() const noexcept;
   // For the party that is responsible for liveness (SHM-141); needs a writable mapping.
   void refresh_activity(std::uint64_t now_ns) noexcept;
+  // For a party that only keeps the superblocks alive: unmaps about `bytes` of the slots; true when
+  // nothing is mapped any more but the beginning of every region. No slot may be used after the
+  // first call.
+  bool trim_step(std::uint64_t bytes) noexcept;
 };
 
 // SHM-142, SHM-145, SHM-147: an activity of 0 is stale, one ahead of the clock is fresh, otherwise

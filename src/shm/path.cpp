@@ -93,6 +93,23 @@ Result<base::File> open_directory(base::FileSystem& file_system, std::string_vie
   return walk(file_system, *components, path);
 }
 
+Result<base::File> open_own_directory(base::FileSystem& file_system, const base::File& parent,
+                                      const std::string& name, std::uint32_t mode, bool& made) {
+  auto making = file_system.make_directory(parent, name, mode);
+  if (!making) return fail(making.error());
+  made = *making;
+  auto directory = file_system.open(parent, name, base::OpenMode::directory);
+  if (!directory) return directory;
+  auto status = file_system.status(*directory);
+  if (!status) return fail(status.error());
+  if (status->user_id != file_system.effective_user_id() && status->user_id != 0) {
+    return rejected(name, fmt::format("the directory belongs to user {}; remove it or use another "
+                                      "base directory",
+                                      status->user_id));
+  }
+  return directory;
+}
+
 std::string user_directory_name(base::FileSystem& file_system) {
   return "tensorpool-" + sanitised_user(file_system.effective_user_name());
 }

@@ -1,6 +1,7 @@
 // Walking paths without ever following a link, and comparing them by components. Internal to shm.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,12 @@ Result<OpenedParent> open_parent(base::FileSystem& file_system, std::string_view
 
 // Opens a directory given by its absolute path, no link in any component.
 Result<base::File> open_directory(base::FileSystem& file_system, std::string_view path);
+
+// Opens the directory `name` in `parent`, making it first with `mode` where it is missing; `made` is
+// set as soon as it was. Code::path_rejected when another user but root owns it: in a directory that
+// anybody may write to, somebody else could have made it first, and would own everything below.
+Result<base::File> open_own_directory(base::FileSystem& file_system, const base::File& parent,
+                                      const std::string& name, std::uint32_t mode, bool& made);
 
 // <user> of the canonical layout, sanitised, for this process (SHM-81, SHM-82).
 std::string user_directory_name(base::FileSystem& file_system);

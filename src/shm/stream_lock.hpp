@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/file_system.hpp"
+#include "shm/lock_file.hpp"
 
 namespace tensorpool::shm {
 
@@ -15,28 +16,16 @@ inline constexpr const char* stream_lock_name = "producer.lock";
 class StreamLock {
  public:
   StreamLock() noexcept = default;  // holds nothing
-  StreamLock(StreamLock&&) noexcept = default;
-  StreamLock& operator=(StreamLock&& other) noexcept;
-  StreamLock(const StreamLock&) = delete;
-  StreamLock& operator=(const StreamLock&) = delete;
-  // Removes the lock file and lets go. In a forked child, which holds nothing, it leaves the file.
-  ~StreamLock() { release(); }
 
   // `directory` is the open directory of the stream, `path` names it in errors. Never waits. Errors:
   // stream_in_use naming the process that has the stream; those of FileSystem::lock().
   static Result<StreamLock> take(base::FileSystem& file_system, base::File directory,
                                  std::uint32_t stream_id, const std::string& path);
 
-  bool held() const noexcept { return file_.is_open(); }
+  bool held() const noexcept { return file_.held(); }
 
  private:
-  void release() noexcept;
-  bool still_named();
-
-  base::FileSystem* file_system_ = nullptr;
-  base::File directory_;
-  base::File file_;
-  std::uint64_t process_id_ = 0;
+  LockFile file_;
 };
 
 }  // namespace tensorpool::shm

@@ -91,6 +91,20 @@ std::optional<std::int64_t> peek_correlation_id(std::span<const std::byte> bytes
   return load<std::int64_t>(bytes.data() + message_header_bytes);
 }
 
+std::optional<std::int64_t> peek_attach_of_other_version(
+    std::span<const std::byte> bytes) noexcept {
+  using Request = driver::ShmAttachRequest;
+  const auto header = peek(bytes);
+  if (!header || header->schema_id != Request::schema_id ||
+      header->template_id != Request::template_id || header->version == schema_version) {
+    return std::nullopt;
+  }
+  constexpr std::size_t id_bytes = sizeof(Request::correlation_id);  // the first field of the block
+  if (header->block_length < id_bytes || bytes.size() < message_header_bytes + id_bytes)
+    return std::nullopt;
+  return load<std::int64_t>(bytes.data() + message_header_bytes);
+}
+
 std::string_view message_name(std::uint16_t schema_id, std::uint16_t template_id) noexcept {
   const Row* row = find(schema_id, template_id);
   return row != nullptr ? row->name : std::string_view();

@@ -6,7 +6,8 @@
 //   - another schema, template, version or block length (MSG-10 to MSG-16);
 //   - bytes that end early, group headers that are not those of the schema, more than 65534
 //     entries, var data longer than its kind or than the bytes that are left;
-//   - unlisted values of required enums (MSG-18); the two exceptions are in enums.hpp;
+//   - unlisted values of required enums (MSG-18); the two exceptions are in enums.hpp, and
+//     try_decode_request takes them all;
 //   - a URI or channel with a byte outside 0x21 to 0x7E (MSG-42).
 // What it accepts: bytes after the end (MSG-39); a message that ends where one of its own var-data
 // fields would begin (MSG-38); any bytes in free text (MSG-43), so make it safe before display;
@@ -49,6 +50,11 @@ std::optional<MessageHeader> peek(std::span<const std::byte> bytes) noexcept;
 // when the schema, template, version or block length differ or bytes are missing.
 std::optional<std::int64_t> peek_correlation_id(std::span<const std::byte> bytes) noexcept;
 
+// The correlation id of an attach request of another schema version, of which nothing else is read, so
+// that it can be answered with UNSUPPORTED (DRV-17, row 1 of A4.2). Nothing for version 1, for any
+// other message, and for a block too short to hold the id.
+std::optional<std::int64_t> peek_attach_of_other_version(std::span<const std::byte> bytes) noexcept;
+
 // The name of a message, or empty for an unknown schema or template and for the memory layouts.
 std::string_view message_name(std::uint16_t schema_id, std::uint16_t template_id) noexcept;
 
@@ -57,6 +63,12 @@ template <class M>
 Checked<M> try_decode(std::span<const std::byte> bytes, std::size_t* consumed = nullptr) noexcept;
 template <class M>
 Result<M> decode(std::span<const std::byte> bytes, std::size_t* consumed = nullptr);
+
+// As try_decode, but enum fields may have any value: a driver answers such requests instead of
+// dropping them (A4.2). For ShmAttachRequest and ShmDetachRequest only. An unlisted publish mode is
+// present and not listed().
+template <class M>
+Checked<M> try_decode_request(std::span<const std::byte> bytes) noexcept;
 
 // The bytes that `message` takes, header included.
 template <class M>

@@ -15,10 +15,11 @@ namespace sbe = ::shm_tensorpool_driver;
 
 namespace {
 
-// 0 and null are both "not specified" (MSG-96).
+// 0 and null are both "not specified" (MSG-96); other unlisted values only come this far from
+// try_decode_request.
 std::optional<driver::PublishMode> publish_mode_of(std::uint8_t raw) noexcept {
-  const auto mode = static_cast<driver::PublishMode>(raw);
-  return listed(mode) ? std::optional(mode) : std::nullopt;
+  if (raw == 0 || raw == null_value<std::uint8_t>) return std::nullopt;
+  return static_cast<driver::PublishMode>(raw);
 }
 
 sbe::PublishMode::Value raw_of_publish_mode(
@@ -205,5 +206,7 @@ TENSORPOOL_WIRE_CODEC(driver::ShmLeaseKeepalive);
 TENSORPOOL_WIRE_CODEC(driver::ShmDriverShutdown);
 TENSORPOOL_WIRE_CODEC(driver::ShmLeaseRevoked);
 TENSORPOOL_WIRE_CODEC(driver::ShmDriverShutdownRequest);
+template Checked<driver::ShmAttachRequest> try_decode_request(std::span<const std::byte>) noexcept;
+template Checked<driver::ShmDetachRequest> try_decode_request(std::span<const std::byte>) noexcept;
 
 }  // namespace tensorpool::wire

@@ -75,10 +75,9 @@ inline Fault internal_fault(const char* message, Problem problem, const char* ru
   return fault;
 }
 
+// What the walker found to be a whole M.
 template <class M>
-Checked<M> try_decode(std::span<const std::byte> bytes, std::size_t* consumed) noexcept {
-  Walker walker(bytes);
-  if (!walker.walk<M>()) return tl::unexpected(walker.fault());
+Checked<M> unpack_walked(std::span<const std::byte> bytes, const Walker& walker) noexcept {
   // The generated codec reads only, but takes a pointer to mutable bytes. It checks bounds and
   // throws; the walk has made that impossible, so what is left to catch is memory.
   auto* first = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
@@ -94,8 +93,23 @@ Checked<M> try_decode(std::span<const std::byte> bytes, std::size_t* consumed) n
   } catch (...) {
     base::assert_failed("the generated codec refused what the walk accepted", __FILE__, __LINE__);
   }
-  if (consumed != nullptr) *consumed = static_cast<std::size_t>(walker.size());
   return message;
+}
+
+template <class M>
+Checked<M> try_decode(std::span<const std::byte> bytes, std::size_t* consumed) noexcept {
+  Walker walker(bytes);
+  if (!walker.walk<M>()) return tl::unexpected(walker.fault());
+  Checked<M> message = unpack_walked<M>(bytes, walker);
+  if (message && consumed != nullptr) *consumed = static_cast<std::size_t>(walker.size());
+  return message;
+}
+
+template <class M>
+Checked<M> try_decode_request(std::span<const std::byte> bytes) noexcept {
+  Walker walker(bytes, Walker::Enums::any);
+  if (!walker.walk<M>()) return tl::unexpected(walker.fault());
+  return unpack_walked<M>(bytes, walker);
 }
 
 template <class M>

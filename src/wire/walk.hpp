@@ -125,7 +125,9 @@ class SmallestSize {
 // lengths, enums and the bytes of URIs; allocates nothing.
 class Walker {
  public:
-  explicit Walker(std::span<const std::byte> bytes) noexcept : bytes_(bytes) {}
+  enum class Enums : std::uint8_t { listed, any };
+  explicit Walker(std::span<const std::byte> bytes, Enums enums = Enums::listed) noexcept
+      : bytes_(bytes), enums_(enums) {}
 
   // True if the bytes begin with a whole M.
   template <class M>
@@ -149,7 +151,7 @@ class Walker {
     if (failed_) return;
     using Raw = wire_type_t<T>;
     const Raw raw = load<Raw>(bytes_.data() + at_);
-    if (!acceptable<T>(raw))
+    if (enums_ == Enums::listed && !acceptable<T>(raw))
       return refuse(Problem::unlisted_value, name, static_cast<std::uint64_t>(raw), 0);
     at_ += sizeof(Raw);
   }
@@ -204,6 +206,7 @@ class Walker {
   void leave(Place outer) noexcept;
 
   std::span<const std::byte> bytes_;
+  Enums enums_;
   std::uint64_t at_ = 0;
   std::uint64_t var_fields_ = 0;
   std::uint32_t depth_ = 0;

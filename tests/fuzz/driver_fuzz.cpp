@@ -22,6 +22,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     TP_ASSERT(correlation_id == request->correlation_id);
   if (const auto request = wire::try_decode<wire::driver::ShmDetachRequest>(bytes))
     TP_ASSERT(correlation_id == request->correlation_id);
+  // What a driver decodes is all that everybody decodes, and the same; and never of another version.
+  const auto tolerant = wire::try_decode_request<wire::driver::ShmAttachRequest>(bytes);
+  if (const auto request = wire::try_decode<wire::driver::ShmAttachRequest>(bytes))
+    TP_ASSERT(tolerant && *tolerant == *request);
+  TP_ASSERT(!tolerant || !wire::peek_attach_of_other_version(bytes));
+  const auto detach = wire::try_decode_request<wire::driver::ShmDetachRequest>(bytes);
+  if (const auto request = wire::try_decode<wire::driver::ShmDetachRequest>(bytes))
+    TP_ASSERT(detach && *detach == *request);
   return Driver::test(data, size);
 }
 

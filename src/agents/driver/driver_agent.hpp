@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "agents/context.hpp"
+#include "agents/driver/region_worker.hpp"
 #include "base/limits.hpp"
 #include "protocol/driver/actions.hpp"
 #include "protocol/driver/driver_core.hpp"
@@ -23,15 +24,6 @@
 #include "tensorpool/options.hpp"
 
 namespace tensorpool::agents::driver {
-
-// Where regions lie and how their files are made (docs/protocol/11-configuration.md section 6).
-struct RegionPlace {
-  std::string base_dir = "/dev/shm";
-  std::string namespace_name = "default";
-  std::uint32_t file_mode = 0660;
-  bool prefault = true;
-  bool mlock = false;
-};
 
 // What changed beside the core's own reports: `connected`, `connection_lost` and `error`, each with
 // a text that says what and where. The text is valid during the call only.

@@ -73,6 +73,14 @@ void DriverCore::on_terminate(Now now, Actions& actions) {
   }
 }
 
+void DriverCore::on_connected(Now now) noexcept {
+  on_held_up(now);
+  if (state_ == State::stopped) return;
+  for (const auto& [id, stream] : streams_.all()) {
+    if (stream.regions) announces_.set(id, now_.monotonic);
+  }
+}
+
 void DriverCore::drain(wire::driver::ShutdownReason reason, std::string_view text,
                        Actions& actions) {
   state_ = State::draining;

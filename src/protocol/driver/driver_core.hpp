@@ -70,6 +70,9 @@ class DriverCore {
   // The agent was held up, by files or otherwise: keepalives may wait in its inbox. No lease expires before
   // on_drained(), or before one keepalive interval has passed. Answers to actions say so by themselves.
   void on_held_up(Now now) noexcept;
+  // The streams are up, for the first time or again after a media driver was lost: clients connect anew as
+  // well, so that this counts as being held up, and whatever has regions is announced at once.
+  void on_connected(Now now) noexcept;
   // A poll of the control stream found nothing more. Order of a cycle: poll, this, on_timer(), files.
   void on_drained() noexcept { expiry_waits_until_ = 0; }
   // Ends one lease by decision of the house, with reason REVOKED. False when there is no such lease.

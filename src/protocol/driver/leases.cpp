@@ -21,6 +21,7 @@ Lease& LeaseTable::grant(Lease lease) {
   next_id_ = usable_from(next_id_ + 1);
   by_client_[lease.key.client_id] = lease.key.lease_id;
   expiry_.set(lease.key.lease_id, later(lease.expiry_ns, 1));
+  if (lease.key.role == wire::driver::Role::producer) ++producers_;
   return leases_.emplace(lease.key.lease_id, lease).first->second;
 }
 
@@ -36,6 +37,7 @@ Lease LeaseTable::remove(std::uint64_t lease_id) {
   leases_.erase(found);
   by_client_.erase(lease.key.client_id);
   expiry_.erase(lease_id);
+  if (lease.key.role == wire::driver::Role::producer) --producers_;
   return lease;
 }
 
@@ -43,6 +45,7 @@ void LeaseTable::clear() {
   leases_.clear();
   by_client_.clear();
   expiry_.clear();
+  producers_ = 0;
 }
 
 Lease* LeaseTable::find(std::uint64_t lease_id) {

@@ -60,6 +60,7 @@ class LeaseTable {
   std::optional<std::uint64_t> expired(base::Nanos now) const { return expiry_.due(now); }
   base::Nanos next_expiry() const noexcept { return expiry_.next(); }
   std::size_t size() const noexcept { return leases_.size(); }
+  std::size_t producers() const noexcept { return producers_; }
   const std::unordered_map<std::uint64_t, Lease>& all() const noexcept { return leases_; }
 
  private:
@@ -67,6 +68,7 @@ class LeaseTable {
   std::uint64_t next_id_;
   std::unordered_map<std::uint64_t, Lease> leases_;
   std::unordered_map<std::uint32_t, std::uint64_t> by_client_;
+  std::size_t producers_ = 0;
   Schedule<std::uint64_t> expiry_;  // the first instant at which the lease is expired
 };
 

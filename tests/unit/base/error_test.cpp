@@ -54,6 +54,7 @@ TEST(Code, numbers_never_change) {
       {Code::buffer_too_small, 111, "buffer_too_small"},
       {Code::invalid_file, 112, "invalid_file"},
       {Code::stream_in_use, 113, "stream_in_use"},
+      {Code::driver_running, 114, "driver_running"},
       {Code::no_media_driver, 200, "no_media_driver"},
       {Code::transport_error, 201, "transport_error"},
       {Code::timeout, 202, "timeout"},

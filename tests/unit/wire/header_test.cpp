@@ -90,6 +90,69 @@ TEST(Header, LeavesTheCorrelationIdOfARejectedRequestReadable) {
   EXPECT_FALSE(peek_correlation_id(changed).has_value());
 }
 
+// Row 1 of A4.2: of another version nothing but the id is read, whatever its block looks like.
+// Proves: DRV-17
+TEST(Header, LeavesTheCorrelationIdOfAnAttachOfAnotherVersionReadable) {
+  auto request = filled<driver::ShmAttachRequest>(2);
+  request.correlation_id = -5;
+  const Buffer bytes = encoded(request);
+  EXPECT_FALSE(peek_attach_of_other_version(bytes).has_value());  // version 1 is decoded
+  for (const std::uint16_t version : {0, 2, 0xFFFF}) {
+    Buffer changed = bytes;
+    put<std::uint16_t>(changed, 6, version);
+    EXPECT_EQ(peek_attach_of_other_version(changed), -5) << version;
+    put<std::uint16_t>(changed, 0, 8);  // another block, which still begins with the id
+    EXPECT_EQ(peek_attach_of_other_version(std::span(changed).first(16)), -5) << version;
+    EXPECT_FALSE(peek_attach_of_other_version(std::span(changed).first(15)).has_value());
+    put<std::uint16_t>(changed, 0, 7);
+    EXPECT_FALSE(peek_attach_of_other_version(changed).has_value());
+  }
+  EXPECT_FALSE(peek_attach_of_other_version({}).has_value());
+  // Of other messages of a newer version nothing is read (A2).
+  Buffer detach = encoded(filled<driver::ShmDetachRequest>(3));
+  put<std::uint16_t>(detach, 6, 2);
+  EXPECT_FALSE(peek_attach_of_other_version(detach).has_value());
+  Buffer other_schema = bytes;
+  put<std::uint16_t>(other_schema, 6, 2);
+  put<std::uint16_t>(other_schema, 4, 900);
+  EXPECT_FALSE(peek_attach_of_other_version(other_schema).has_value());
+}
+
+// A driver answers what everybody else drops; the length rules are the same.
+TEST(Header, OfARequestLetsTheDriverSeeUnlistedValues) {
+  const auto request = filled<driver::ShmAttachRequest>(2);
+  const Buffer bytes = encoded(request);
+  EXPECT_EQ(try_decode_request<driver::ShmAttachRequest>(bytes), request);
+  constexpr std::size_t role = message_header_bytes + 16, mode = role + 5, pages = role + 6;
+  Buffer odd = bytes;
+  odd[role] = std::byte{9};
+  odd[mode] = std::byte{7};
+  odd[pages] = std::byte{200};
+  EXPECT_FALSE(try_decode<driver::ShmAttachRequest>(odd).has_value());
+  const auto read = try_decode_request<driver::ShmAttachRequest>(odd);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(static_cast<int>(read->role), 9);
+  ASSERT_TRUE(read->publish_mode.has_value());
+  EXPECT_EQ(static_cast<int>(*read->publish_mode), 7);
+  EXPECT_EQ(static_cast<int>(read->require_hugepages), 200);
+  EXPECT_EQ(read->correlation_id, request.correlation_id);
+  EXPECT_EQ(read->desired_node_id, request.desired_node_id);
+  for (const int absent : {0, 255}) {  // MSG-96
+    odd[mode] = static_cast<std::byte>(absent);
+    EXPECT_FALSE(try_decode_request<driver::ShmAttachRequest>(odd)->publish_mode.has_value());
+  }
+  EXPECT_FALSE(try_decode_request<driver::ShmAttachRequest>(std::span(odd).first(odd.size() - 1)));
+  put<std::uint16_t>(odd, 0, 28);
+  EXPECT_FALSE(try_decode_request<driver::ShmAttachRequest>(odd));
+
+  Buffer detach = encoded(filled<driver::ShmDetachRequest>(3));
+  detach[message_header_bytes + 24] = std::byte{0};
+  EXPECT_FALSE(try_decode<driver::ShmDetachRequest>(detach));
+  const auto unknown_role = try_decode_request<driver::ShmDetachRequest>(detach);
+  ASSERT_TRUE(unknown_role.has_value());
+  EXPECT_EQ(static_cast<int>(unknown_role->role), 0);
+}
+
 TEST(Header, FaultsSayWhereAndWhy) {
   Buffer bytes = encoded(filled<ShmPoolAnnounce>(6, 2));
   const std::uint32_t first_uri = get<std::uint32_t>(bytes, 8 + 35 + 4 + 10);
