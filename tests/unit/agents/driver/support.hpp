@@ -62,8 +62,7 @@ class DriverRig : public testing::Test {
 
   Result<std::unique_ptr<DriverAgent>> make(DriverOptions wanted) {
     transports.push_back(std::make_unique<GatedTransport>(network.make_transport(), gate));
-    return DriverAgent::make(std::move(wanted),
-                             World{*transports.back(), file_system, clock});
+    return DriverAgent::make(std::move(wanted), World{*transports.back(), file_system, clock});
   }
   void start(DriverOptions wanted) {
     control = wanted.control;
@@ -79,8 +78,8 @@ class DriverRig : public testing::Test {
     transport::ConnectOptions connect;
     connect.directory = aeron_dir;
     connect.invoked = true;
-    clients.push_back(std::make_unique<RawClient>(*transports.back(), connect, control, announce,
-                                                  clock));
+    clients.push_back(
+        std::make_unique<RawClient>(*transports.back(), connect, control, announce, clock));
     RawClient& made = *clients.back();
     EXPECT_TRUE(until([&] { return made.ready(); }));
     return made;
@@ -142,9 +141,7 @@ class DriverRig : public testing::Test {
     return shm::map_stream(file_system, shm::test::policy_for(file_system, dir.path()),
                            regions_of(response));
   }
-  std::string namespace_dir() {
-    return dir / (shm::user_directory_name(file_system) + "/default");
-  }
+  std::string namespace_dir() { return dir / (shm::user_directory_name(file_system) + "/default"); }
   // Region files on disk.
   int files() const {
     int count = 0;
