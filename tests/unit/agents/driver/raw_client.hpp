@@ -91,7 +91,10 @@ class RawClient {
   }
   bool send_bytes(std::span<const std::byte> bytes) {
     if (generation_ == nullptr || !generation_->control_out.ready()) return false;
-    return generation_->control_out.get()->offer(bytes) > 0;
+    transport::Position position = transport::admin_action;
+    for (int i = 0; i < 3 && position == transport::admin_action; ++i)
+      position = generation_->control_out.get()->offer(bytes);
+    return position > 0;
   }
 
   template <class M>

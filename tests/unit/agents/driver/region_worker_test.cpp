@@ -9,6 +9,7 @@
 
 #include "base/limits.hpp"
 #include "shm/path.hpp"
+#include "unit/agents/driver/slow_file_system.hpp"
 #include "unit/shm/faulty_file_system.hpp"
 #include "unit/shm/support.hpp"
 
@@ -222,76 +223,6 @@ TEST_F(RegionWorkerTest, UnmapsInSteps) {
 
 // --- With a thread of its own.
 
-// The host's files, as slow as a disk that is busy.
-class SlowFileSystem final : public base::FileSystem {
- public:
-  std::chrono::milliseconds delay{1};
-  std::atomic<int> reserves{0};
-
-  Result<base::File> open_root() override { return posix_.open_root(); }
-  Result<base::File> open(const base::File& d, const std::string& n, base::OpenMode m) override {
-    return posix_.open(d, n, m);
-  }
-  Result<std::optional<base::FileStatus>> status_at(const base::File& d,
-                                                    const std::string& n) override {
-    return posix_.status_at(d, n);
-  }
-  Result<base::FileStatus> status(const base::File& f) override { return posix_.status(f); }
-  Result<base::FileSystemInfo> file_system_info(const base::File& f) override {
-    return posix_.file_system_info(f);
-  }
-  Result<bool> make_directory(const base::File& d, const std::string& n, std::uint32_t m) override {
-    return posix_.make_directory(d, n, m);
-  }
-  Result<void> unlink(const base::File& d, const std::string& n) override {
-    return posix_.unlink(d, n);
-  }
-  Result<void> remove_directory(const base::File& d, const std::string& n) override {
-    return posix_.remove_directory(d, n);
-  }
-  Result<std::vector<std::string>> list(const base::File& d, std::size_t limit) override {
-    return posix_.list(d, limit);
-  }
-  Result<void> set_length(const base::File& f, std::uint64_t bytes) override {
-    return posix_.set_length(f, bytes);
-  }
-  Result<void> reserve(const base::File& f, std::uint64_t at, std::uint64_t bytes) override {
-    reserves.fetch_add(1);
-    std::this_thread::sleep_for(delay);  // not to synchronise: this is what is slow
-    return posix_.reserve(f, at, bytes);
-  }
-  Result<void> set_mode(const base::File& f, std::uint32_t mode) override {
-    return posix_.set_mode(f, mode);
-  }
-  Result<void> sync(const base::File& f) override { return posix_.sync(f); }
-  Result<std::size_t> read_at(const base::File& f, std::uint64_t at,
-                              std::span<std::byte> out) override {
-    return posix_.read_at(f, at, out);
-  }
-  Result<base::LockAttempt> lock(const base::File& d, const std::string& n) override {
-    return posix_.lock(d, n);
-  }
-  Result<std::byte*> map(const base::File& f, std::uint64_t bytes, base::Access a) override {
-    return posix_.map(f, bytes, a);
-  }
-  void unmap(std::byte* at, std::uint64_t bytes) noexcept override { posix_.unmap(at, bytes); }
-  Result<void> prefault(std::byte* at, std::uint64_t bytes, base::Access a) override {
-    return posix_.prefault(at, bytes, a);
-  }
-  Result<void> lock_in_memory(std::byte* at, std::uint64_t bytes) override {
-    return posix_.lock_in_memory(at, bytes);
-  }
-  Result<std::string> canonical(const std::string& path) override { return posix_.canonical(path); }
-  std::string effective_user_name() override { return posix_.effective_user_name(); }
-  std::uint32_t effective_user_id() noexcept override { return posix_.effective_user_id(); }
-  std::uint64_t process_id() noexcept override { return posix_.process_id(); }
-  bool process_alive(std::uint64_t id) noexcept override { return posix_.process_alive(id); }
-  void close(int id) noexcept override { posix_.close(id); }
-
- private:
-  base::PosixFileSystem posix_;
-};
-
 class RegionWorkerThreadTest : public testing::Test {
  protected:
   template <class Condition>
@@ -322,25 +253,25 @@ TEST_F(RegionWorkerThreadTest, AnswersEveryJob) {
   std::uint64_t id = 0, created = 0, collected = 0, retired = 0;
   std::vector<shm::MappedStream> back;
   ASSERT_TRUE(eventually([&] {
+    if (!back.empty()) {
+      RegionJob job = Retire{1, std::move(back.back())};
+      back.pop_back();
+      if (!worker.submit(std::move(job))) back.push_back(std::move(std::get<Retire>(job).mapped));
+    }
     CreateRegions create;
     create.request_id = ++id;
     create.layout = shm::test::small_layout(1);
     create.layout.stream_id = static_cast<std::uint32_t>(1 + id % 5);
     if (created < 100) (void)worker.submit(create);
     (void)worker.submit(CollectEpochs{id, create.layout.stream_id, 0, 2, 0, true});
-    if (!back.empty()) {
-      RegionJob job = Retire{1, std::move(back.back())};
-      back.pop_back();
-      if (!worker.submit(std::move(job))) back.push_back(std::move(std::get<Retire>(job).mapped));
-    }
     RegionAnswer answer = worker.take();
     if (auto* made = std::get_if<RegionsCreated>(&answer)) {
       ++created;
       made->mapped.refresh_activity(static_cast<std::uint64_t>(clock.monotonic_ns()));
       back.push_back(std::move(made->mapped));
     }
-    collected += std::holds_alternative<EpochsCollected>(answer) ? 1 : 0;
-    retired += std::holds_alternative<Retired>(answer) ? 1 : 0;
+    collected += std::holds_alternative<EpochsCollected>(answer) ? 1U : 0U;
+    retired += std::holds_alternative<Retired>(answer) ? 1U : 0U;
     return created >= 100 && retired >= 50;
   }));
   EXPECT_GT(collected, 0U);

@@ -1,0 +1,89 @@
+// The host's files, slow where a test wants it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/posix_file_system.hpp"
+
+namespace tensorpool::agents::driver::test {
+
+// The host's files, as slow as a disk that is busy.
+class SlowFileSystem final : public base::FileSystem {
+ public:
+  std::chrono::milliseconds delay{1};  // of every reserve()
+  std::atomic<bool> hold{false};       // while true, reserve() does not return; a minute at most
+  std::atomic<int> reserves{0};
+
+  Result<base::File> open_root() override { return posix_.open_root(); }
+  Result<base::File> open(const base::File& d, const std::string& n, base::OpenMode m) override {
+    return posix_.open(d, n, m);
+  }
+  Result<std::optional<base::FileStatus>> status_at(const base::File& d,
+                                                    const std::string& n) override {
+    return posix_.status_at(d, n);
+  }
+  Result<base::FileStatus> status(const base::File& f) override { return posix_.status(f); }
+  Result<base::FileSystemInfo> file_system_info(const base::File& f) override {
+    return posix_.file_system_info(f);
+  }
+  Result<bool> make_directory(const base::File& d, const std::string& n, std::uint32_t m) override {
+    return posix_.make_directory(d, n, m);
+  }
+  Result<void> unlink(const base::File& d, const std::string& n) override {
+    return posix_.unlink(d, n);
+  }
+  Result<void> remove_directory(const base::File& d, const std::string& n) override {
+    return posix_.remove_directory(d, n);
+  }
+  Result<std::vector<std::string>> list(const base::File& d, std::size_t limit) override {
+    return posix_.list(d, limit);
+  }
+  Result<void> set_length(const base::File& f, std::uint64_t bytes) override {
+    return posix_.set_length(f, bytes);
+  }
+  Result<void> reserve(const base::File& f, std::uint64_t at, std::uint64_t bytes) override {
+    reserves.fetch_add(1);
+    std::this_thread::sleep_for(delay);  // not to synchronise: this is what is slow
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (hold.load() && std::chrono::steady_clock::now() < patience)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return posix_.reserve(f, at, bytes);
+  }
+  Result<void> set_mode(const base::File& f, std::uint32_t mode) override {
+    return posix_.set_mode(f, mode);
+  }
+  Result<void> sync(const base::File& f) override { return posix_.sync(f); }
+  Result<std::size_t> read_at(const base::File& f, std::uint64_t at,
+                              std::span<std::byte> out) override {
+    return posix_.read_at(f, at, out);
+  }
+  Result<base::LockAttempt> lock(const base::File& d, const std::string& n) override {
+    return posix_.lock(d, n);
+  }
+  Result<std::byte*> map(const base::File& f, std::uint64_t bytes, base::Access a) override {
+    return posix_.map(f, bytes, a);
+  }
+  void unmap(std::byte* at, std::uint64_t bytes) noexcept override { posix_.unmap(at, bytes); }
+  Result<void> prefault(std::byte* at, std::uint64_t bytes, base::Access a) override {
+    return posix_.prefault(at, bytes, a);
+  }
+  Result<void> lock_in_memory(std::byte* at, std::uint64_t bytes) override {
+    return posix_.lock_in_memory(at, bytes);
+  }
+  Result<std::string> canonical(const std::string& path) override { return posix_.canonical(path); }
+  std::string effective_user_name() override { return posix_.effective_user_name(); }
+  std::uint32_t effective_user_id() noexcept override { return posix_.effective_user_id(); }
+  std::uint64_t process_id() noexcept override { return posix_.process_id(); }
+  bool process_alive(std::uint64_t id) noexcept override { return posix_.process_alive(id); }
+  void close(int id) noexcept override { posix_.close(id); }
+
+ private:
+  base::PosixFileSystem posix_;
+};
+
+}  // namespace tensorpool::agents::driver::test
