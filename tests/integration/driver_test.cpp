@@ -165,7 +165,7 @@ TEST_F(Driver, serves_everybody_while_a_large_stream_is_created) {
   start();
   const ShmAttachResponse kept = attach(Role::producer, 7, small_stream);
   ASSERT_EQ(kept.code, ResponseCode::ok) << kept.error_message;
-  files_.hold = true;
+  files_.hold(true);
   const ShmAttachRequest large = request(Role::producer, 8, large_stream);
   ASSERT_TRUE(until([&] { return client_->send(large); }));
   const int reserves = files_.reserves.load();
@@ -183,7 +183,7 @@ TEST_F(Driver, serves_everybody_while_a_large_stream_is_created) {
   EXPECT_EQ(driver_->status().producers, 1U);
   EXPECT_EQ(driver_->status().pending_attaches, 1U);
 
-  files_.hold = false;
+  files_.hold(false);
   ASSERT_TRUE(until([&] {
     (void)keep(kept, Role::producer, 7);
     return client_->answer<ShmAttachResponse>(large.correlation_id).has_value();

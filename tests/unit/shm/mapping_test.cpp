@@ -265,5 +265,29 @@ TEST(Freshness, of_a_mapped_stream_counts_from_its_mapping) {
   EXPECT_TRUE(alive(99'000, 10'000, 17'001, timeout));
 }
 
+// What is left keeps the activity of all regions, which is all that its keeper wants.
+TEST_F(MappedStreamTest, trimmed_to_its_superblocks_it_can_still_be_refreshed) {
+  StreamLayout layout = small_layout(78);
+  layout.nslots = 1024;
+  layout.pools = {{1, 4096}, {2, 64}};
+  auto made = create_stream(file_system_, options_in(dir_), layout, now_ns);
+  TP_ASSERT_OK(made);
+  auto reader =
+      map_stream(file_system_, test::policy_for(file_system_, dir_.path()), made->regions);
+  TP_ASSERT_OK(reader);
+  const std::int64_t before = file_system_.mapped_bytes;
+  const auto whole = static_cast<std::int64_t>(
+      made->mapped.header.bytes() + made->mapped.pools[0].bytes() + made->mapped.pools[1].bytes());
+  int steps = 1;
+  while (!made->mapped.trim_step(1U << 20U)) ++steps;
+  EXPECT_GE(steps, 5);
+  EXPECT_EQ(file_system_.mapped_bytes, before - whole + 3 * 65536);
+  EXPECT_TRUE(made->mapped.trim_step(1));
+  EXPECT_EQ(file_system_.mapped_bytes, before - whole + 3 * 65536);
+  made->mapped.refresh_activity(now_ns + 5);
+  EXPECT_EQ(reader->activity_ns(), now_ns + 5);
+  TP_ASSERT_OK(made->mapped.recheck(78));
+}
+
 }  // namespace
 }  // namespace tensorpool::shm

@@ -9,7 +9,7 @@ namespace {
 
 using DriverAgentTest = DriverRig;
 
-// Proves: DRV-74, DRV-139, DRV-4
+// Proves: DRV-74, DRV-139, DRV-137, DRV-138, MSG-59, MSG-60
 TEST_F(DriverAgentTest, GivesAProducerRegionsAndTakesItsDetach) {
   start();
   RawClient& c = client();

@@ -341,7 +341,7 @@ TEST_F(DriverTroubleTest, CollectsWhatAFormerDriverLeft) {
   file_system.pid = 78;
   file_system.alive = [](std::uint64_t id) { return id == 78; };
   driver.reset();
-  reports.clear();
+  EXPECT_EQ(file_system.open_files, 0);
 
   const std::string half = namespace_dir() + "/" + std::to_string(stream) + "/5";
   std::filesystem::create_directories(half);

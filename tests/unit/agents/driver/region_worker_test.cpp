@@ -247,7 +247,6 @@ class RegionWorkerThreadTest : public testing::Test {
 
 // Jobs and answers pass each other for a while: creations, collections and mappings that come back.
 TEST_F(RegionWorkerThreadTest, AnswersEveryJob) {
-  file_system.delay = std::chrono::milliseconds{0};
   RegionWorker worker(place(), file_system, clock, 16);
   TP_ASSERT_OK(worker.start());
   std::uint64_t id = 0, created = 0, collected = 0, retired = 0;
@@ -280,9 +279,9 @@ TEST_F(RegionWorkerThreadTest, AnswersEveryJob) {
 }
 
 TEST_F(RegionWorkerThreadTest, EndsInTheMiddleOfACreationAndRemovesItsFiles) {
+  file_system.delay = std::chrono::milliseconds{5};
   RegionWorker worker(place(), file_system, clock, 16);
   TP_ASSERT_OK(worker.start());
-  file_system.delay = std::chrono::milliseconds{5};
   CreateRegions create;
   create.layout = shm::test::small_layout(1);
   create.layout.nslots = 256;

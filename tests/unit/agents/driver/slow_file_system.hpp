@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/posix_file_system.hpp"
@@ -15,9 +17,14 @@ namespace tensorpool::agents::driver::test {
 // The host's files, as slow as a disk that is busy.
 class SlowFileSystem final : public base::FileSystem {
  public:
-  std::chrono::milliseconds delay{1};  // of every reserve()
-  std::atomic<bool> hold{false};       // while true, reserve() does not return; a minute at most
-  std::atomic<int> reserves{0};
+  std::chrono::milliseconds delay{0};  // of every reserve()
+  std::atomic<int> reserves{0};        // begun
+  // While true, reserve() does not return, for a minute at most.
+  void hold(bool held) {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+    changed_.notify_all();
+  }
 
   Result<base::File> open_root() override { return posix_.open_root(); }
   Result<base::File> open(const base::File& d, const std::string& n, base::OpenMode m) override {
@@ -48,10 +55,9 @@ class SlowFileSystem final : public base::FileSystem {
   }
   Result<void> reserve(const base::File& f, std::uint64_t at, std::uint64_t bytes) override {
     reserves.fetch_add(1);
-    std::this_thread::sleep_for(delay);  // not to synchronise: this is what is slow
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (hold.load() && std::chrono::steady_clock::now() < patience)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::unique_lock lock(mutex_);
+    if (delay.count() > 0) (void)changed_.wait_for(lock, delay, [] { return false; });
+    (void)changed_.wait_for(lock, std::chrono::minutes(1), [this] { return !held_; });
     return posix_.reserve(f, at, bytes);
   }
   Result<void> set_mode(const base::File& f, std::uint32_t mode) override {
@@ -84,6 +90,9 @@ class SlowFileSystem final : public base::FileSystem {
 
  private:
   base::PosixFileSystem posix_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false;
 };
 
 }  // namespace tensorpool::agents::driver::test
