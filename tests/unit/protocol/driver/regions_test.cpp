@@ -353,5 +353,33 @@ TEST(DriverCollection, ARestartedDriverKnowsNoLease) {
   EXPECT_EQ(restarted.count_of(Count::keepalives), 0U);
 }
 
+// After a media driver was lost nobody waits for the next period, and nobody expires before it had a chance to
+// be heard.
+TEST(DriverRegions, AreAnnouncedAtOnceWhenTheStreamsAreUpAgain) {
+  Harness d;
+  const LeaseKey producer = *d.lease(Role::producer, 5);
+  (void)d.lease(Role::consumer, 6, other_stream);
+  EXPECT_EQ(d.core.leases().producers(), 1U);
+  (void)d.timer();
+  d.advance(1);
+  EXPECT_EQ(Harness::announce_in(d.timer()), nullptr);
+  d.core.on_connected(d.now);
+  EXPECT_EQ(d.core.deadline(), d.now.monotonic);
+  std::size_t announces = 0;
+  for (const Action& action : d.timer()) announces += std::holds_alternative<SendAnnounce>(action);
+  EXPECT_EQ(announces, 2U);
+  EXPECT_GT(d.core.deadline(), d.now.monotonic);
+
+  d.advance(4 * second);
+  d.core.on_connected(d.now);
+  d.core.on_timer(d.now, d.list);
+  (void)d.list.take();
+  EXPECT_EQ(d.core.leases().size(), 2U);
+  (void)d.keepalive(producer);
+  (void)d.timer();
+  EXPECT_EQ(d.core.leases().size(), 1U);
+  EXPECT_EQ(d.core.leases().producers(), 1U);
+}
+
 }  // namespace
 }  // namespace tensorpool::protocol::driver
