@@ -87,9 +87,8 @@ DriverAgent::DriverAgent(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(
 DriverAgent::~DriverAgent() = default;
 
 int DriverAgent::do_work() {
-  const int work = impl_->do_work(terminations_.load(std::memory_order_acquire),
-                                  longest_cycle_ns_.load(std::memory_order_relaxed));
-  longest_cycle_ns_.store(impl_->status().longest_cycle_ns, std::memory_order_relaxed);
+  const int work = impl_->do_work(terminations_.load(std::memory_order_acquire));
+  longest_cycle_ns_.store(impl_->longest_cycle_ns(), std::memory_order_relaxed);
   return work;
 }
 bool DriverAgent::stopped() const noexcept { return impl_->stopped(); }
@@ -101,10 +100,9 @@ const DriverCore& DriverAgent::core() const noexcept { return impl_->core(); }
 
 // --- The duty cycle.
 
-int DriverAgent::Impl::do_work(std::uint32_t terminations, base::Nanos longest_cycle_ns) {
+int DriverAgent::Impl::do_work(std::uint32_t terminations) {
   if (over_) return 0;
   const base::Nanos started = now().monotonic;
-  longest_cycle_ns_ = longest_cycle_ns;
   int work = generation_ != nullptr ? generation_->connection->do_work() : 0;
   work += connect();
   work += terminate(terminations);
@@ -123,11 +121,25 @@ int DriverAgent::Impl::do_work(std::uint32_t terminations, base::Nanos longest_c
 }
 
 int DriverAgent::Impl::terminate(std::uint32_t terminations) {
-  if (terminations_ == terminations || !outbox_.has_room()) return 0;
+  if (terminations_ == terminations) return 0;
+  end_now_ = terminations > 1;
+  if (!has_room_to_end()) return 0;
   ++terminations_;
   core_.on_terminate(now(), actions_);
+  if (drain_ends_ns_ == protocol::driver::never) {
+    drain_ends_ns_ = protocol::driver::later(
+        now().monotonic, protocol::driver::later(options_.core.shutdown_timeout_ns, last_words_ns));
+  }
   apply();
   return 1;
+}
+
+// The end does not wait for room for ever, nor for a media driver: what waits is given up then.
+bool DriverAgent::Impl::has_room_to_end() {
+  if (outbox_.has_room()) return true;
+  if (up_ && !end_now_ && now().monotonic < drain_ends_ns_) return false;
+  outbox_.give_up();
+  return true;
 }
 
 int DriverAgent::Impl::connect() {
@@ -149,7 +161,7 @@ void DriverAgent::Impl::lose_connection(std::string_view why) {
   generation_.reset();
   up_ = false;
   outbox_.set_up(false);
-  error(0, why);
+  ++errors_;
   notice(NoticeKind::connection_lost, 0, why);
 }
 
@@ -193,9 +205,7 @@ int DriverAgent::Impl::add_links() {
 int DriverAgent::Impl::timers() {
   int work = 0;
   while (work < base::limits::driver_timer_steps && core_.deadline() <= now().monotonic) {
-    // Without a media driver nobody hears it; the end does not wait for one.
-    if (!outbox_.has_room() && core_.state() != State::running && !up()) outbox_.give_up();
-    if (!outbox_.has_room()) break;
+    if (core_.state() == State::running ? !outbox_.has_room() : !has_room_to_end()) break;
     core_.on_timer(now(), actions_);
     apply();
     ++work;
@@ -232,7 +242,7 @@ int DriverAgent::Impl::end() {
 DriverStatus DriverAgent::Impl::status() const {
   DriverStatus status;
   status.state = core_.state();
-  status.connected = up();
+  status.connected = up_;
   status.producers = core_.leases().producers();
   status.consumers = core_.leases().size() - status.producers;
   status.pending_attaches = core_.pending();

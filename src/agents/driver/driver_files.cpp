@@ -41,7 +41,8 @@ void DriverAgent::Impl::ask(RegionJob job) {
 int DriverAgent::Impl::answers() {
   int work = 0;
   while (!removals_.empty() && worker_.submit(std::move(removals_.front()))) removals_.pop_front();
-  while (work < base::limits::driver_answers_per_cycle && outbox_.has_room()) {
+  const bool over = core_.state() == State::stopped;  // and asks for nothing any more
+  while (work < base::limits::driver_answers_per_cycle && (over || outbox_.has_room())) {
     RegionAnswer answer;
     if (!refused_.empty()) {
       answer = std::move(refused_.front());

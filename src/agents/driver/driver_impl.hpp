@@ -27,13 +27,17 @@ using protocol::driver::Event;
 using protocol::driver::Report;
 using protocol::driver::State;
 
+// What a stopping driver still waits for its last words to leave.
+inline constexpr base::Nanos last_words_ns = 1'000'000'000;
+
 class DriverAgent::Impl {
  public:
   Impl(DriverOptions options, World world, shm::DriverPlace place,
        std::deque<std::uint32_t> left_behind);
 
   Result<void> start() { return options_.invoked ? Result<void>{} : worker_.start(); }
-  int do_work(std::uint32_t terminations, base::Nanos longest_cycle_ns);
+  int do_work(std::uint32_t terminations);
+  base::Nanos longest_cycle_ns() const noexcept { return longest_cycle_ns_; }
   bool stopped() const noexcept { return over_; }
   bool revoke(std::uint64_t lease_id, std::string_view text);
   DriverStatus status() const;
@@ -55,9 +59,9 @@ class DriverAgent::Impl {
   LinkAdd<transport::Publication>& announce_link() {
     return one_endpoint() ? generation_->control_out : generation_->announce_out;
   }
-  bool up() const noexcept { return up_; }
 
   int terminate(std::uint32_t terminations);
+  bool has_room_to_end();
   int connect();
   void lose_connection(std::string_view why);
   int add_links();
@@ -111,7 +115,9 @@ class DriverAgent::Impl {
   std::deque<std::uint32_t>
       left_behind_;  // streams on disk that nobody configured, for the start's GC
 
-  std::uint32_t terminations_ = 0;
+  std::uint32_t terminations_ = 0;  // heard
+  bool end_now_ = false;            // by a second one
+  base::Nanos drain_ends_ns_ = protocol::driver::never;
   base::Nanos longest_cycle_ns_ = 0;
   std::uint64_t shed_ = 0;
   std::uint64_t malformed_ = 0;

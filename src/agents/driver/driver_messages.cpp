@@ -11,9 +11,6 @@ namespace {
 
 namespace messages = wire::driver;
 
-// What a stopping driver still waits for its last words to leave.
-constexpr base::Nanos last_words_ns = 1'000'000'000;
-
 }  // namespace
 
 // --- What clients say.

@@ -70,16 +70,19 @@ void RegionWorker::wake() noexcept {
 }
 
 bool RegionWorker::submit(RegionJob&& job) {
-  if (outstanding_ == capacity_ || !jobs_.push(std::move(job))) return false;
+  if (outstanding_ == capacity_) return false;
+  const bool pushed = jobs_.push(std::make_unique<RegionJob>(std::move(job)));
+  TP_ASSERT(pushed);  // no more of them than outstanding
   ++outstanding_;
   wake();
   return true;
 }
 
 RegionAnswer RegionWorker::take() {
-  RegionAnswer answer;
-  if (answers_.pop(answer)) --outstanding_;
-  return answer;
+  std::unique_ptr<RegionAnswer> answer;
+  if (!answers_.pop(answer)) return {};
+  --outstanding_;
+  return std::move(*answer);
 }
 
 void RegionWorker::cancel_creations() noexcept {
@@ -98,13 +101,13 @@ void RegionWorker::run() noexcept {
 
 int RegionWorker::accept() {
   int work = 0;
-  RegionJob job;
+  std::unique_ptr<RegionJob> job;
   while (jobs_.pop(job)) {
-    const std::uint32_t stream_id = stream_of(job);
+    const std::uint32_t stream_id = stream_of(*job);
     Tasks& tasks = tasks_[stream_id];
     if (tasks.empty()) turn_.push_back(stream_id);
     Task task;
-    task.job = std::move(job);
+    task.job = std::move(*job);
     tasks.push_back(std::move(task));
     if (++work == base::limits::driver_answers_per_cycle) break;
   }
@@ -253,7 +256,7 @@ bool RegionWorker::advance(Task& task, Retire& job) {
 }
 
 void RegionWorker::answer(RegionAnswer answer) {
-  const bool pushed = answers_.push(std::move(answer));
+  const bool pushed = answers_.push(std::make_unique<RegionAnswer>(std::move(answer)));
   TP_ASSERT(pushed);  // one for each job, and no more jobs than fit
 }
 

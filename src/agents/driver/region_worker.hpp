@@ -132,8 +132,8 @@ class RegionWorker {
   std::thread thread_;
 
   // Between the two.
-  CommandQueue<RegionJob> jobs_;
-  CommandQueue<RegionAnswer> answers_;
+  CommandQueue<std::unique_ptr<RegionJob>> jobs_;
+  CommandQueue<std::unique_ptr<RegionAnswer>> answers_;
   std::atomic<std::uint32_t> calls_{0};  // changes with every news for a worker that sleeps
   std::atomic<bool> stopping_{false};
   std::atomic<bool> no_creations_{false};

@@ -432,5 +432,30 @@ TEST_F(DriverTroubleTest, StopsWithoutAMediaDriver) {
   EXPECT_GT(driver->status().lost_messages, 0U);
 }
 
+// A stream that never gets room again does not keep it from ending, nor does a full outbox without a media driver.
+TEST_F(DriverTroubleTest, EndsThoughNothingCanBeSaid) {
+  for (const bool lost : {false, true}) {
+    start();
+    RawClient& c = client();
+    (void)attach(c, Role::consumer, 7);
+    gate->answer[control.stream_id] = transport::back_pressured;
+    while (driver->status().shed_requests == 0) {
+      for (int i = 0; i < 10; ++i) (void)c.send(request(Role::consumer, 0));
+      step();
+    }
+    if (lost) {
+      network.kill_media_driver(aeron_dir);
+      ASSERT_TRUE(until([&] { return !driver->status().connected; }));
+    }
+    driver->terminate();
+    ASSERT_TRUE(until([&] { return driver->stopped(); }, 8 * sec)) << lost;
+    EXPECT_GT(driver->status().lost_messages, 0U);
+    driver.reset();
+    clients.clear();
+    gate->answer.clear();
+    run_for(sec);
+  }
+}
+
 }  // namespace
 }  // namespace tensorpool::agents::driver::test

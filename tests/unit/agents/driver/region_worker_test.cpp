@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "base/limits.hpp"
+#include "shm/driver_place.hpp"
 #include "shm/path.hpp"
+#include "sim/memory_file_system.hpp"
 #include "unit/agents/driver/slow_file_system.hpp"
 #include "unit/shm/faulty_file_system.hpp"
 #include "unit/shm/support.hpp"
@@ -219,6 +221,109 @@ TEST_F(RegionWorkerTest, UnmapsInSteps) {
   EXPECT_GT(file_system.mapped_bytes, 0);
   EXPECT_TRUE(std::holds_alternative<Retired>(answer()));
   EXPECT_EQ(file_system.mapped_bytes, 0);
+}
+
+// --- Killed in the middle.
+
+constexpr const char* shm_dir = "/shm";
+
+// A process with its view of the files, and its worker; kill -9 at its end.
+struct Process {
+  Process(sim::MemoryDisk& disk, const base::Clock& clock, std::uint64_t pid)
+      : files(disk, pid), worker(place(), files, clock, 16) {}
+  ~Process() { files.kill(); }
+  static RegionPlace place() {
+    RegionPlace place;
+    place.base_dir = shm_dir;
+    return place;
+  }
+  void ask(RegionJob job) { EXPECT_TRUE(worker.submit(std::move(job))); }
+  // All that was asked for.
+  std::vector<RegionAnswer> finish() {
+    std::vector<RegionAnswer> answers;
+    while (worker.step() > 0) {
+    }
+    while (worker.outstanding() > 0) answers.push_back(worker.take());
+    return answers;
+  }
+  // What is left of stream 5 goes, since nobody lives who made it.
+  void clean() {
+    ask(CollectEpochs{1, 5, 0, 1, 3 * static_cast<std::uint64_t>(sec), false});
+    (void)finish();
+    const auto here = shm::DriverPlace::take(files, shm_dir, "default", 0660);
+    TP_ASSERT_OK(here);
+    EXPECT_EQ(here->highest_epoch(5), 0U);
+  }
+  CreateRegions creation(std::uint64_t id) {
+    CreateRegions create;
+    create.request_id = id;
+    create.layout = shm::test::small_layout(1);
+    create.layout.stream_id = 5;
+    return create;
+  }
+
+  sim::MemoryFileSystem files;
+  RegionWorker worker;
+};
+
+class RegionWorkerCrashTest : public testing::Test {
+ protected:
+  RegionWorkerCrashTest() : disk(clock) { disk.make_directories(shm_dir); }
+  base::ManualClock clock{100 * sec};
+  sim::MemoryDisk disk;
+};
+
+// At every step of a creation: what is left is recognised and removed, and the next epoch is above it.
+// Proves: DRV-130, DRV-135
+TEST_F(RegionWorkerCrashTest, LeavesNothingOfACreationThatItsSuccessorDoesNotClean) {
+  bool finished = false;
+  int most = 0;
+  for (int steps = 1; !finished; ++steps) {
+    ASSERT_LT(steps, 1000);
+    {
+      Process first(disk, clock, static_cast<std::uint64_t>(2 * steps));
+      first.ask(first.creation(1));
+      for (int i = 0; i < steps; ++i) (void)first.worker.step();
+      finished = !std::holds_alternative<std::monostate>(first.worker.take());
+    }
+    most = std::max(most, static_cast<int>(disk.files().size()));
+    Process second(disk, clock, static_cast<std::uint64_t>(2 * steps + 1));
+    second.ask(second.creation(2));  // beside what is left
+    const auto answers = second.finish();
+    ASSERT_EQ(answers.size(), 1U);
+    ASSERT_TRUE(std::holds_alternative<RegionsCreated>(answers.front())) << steps;
+    second.files.kill();
+    clock.advance(10 * sec);
+    Process third(disk, clock, static_cast<std::uint64_t>(10'000 + steps));
+    third.clean();
+    EXPECT_TRUE(disk.files().empty()) << steps;
+  }
+  EXPECT_EQ(most, 3);
+}
+
+// At every step of a collection.
+TEST_F(RegionWorkerCrashTest, LeavesNothingOfACollectionThatItsSuccessorDoesNotClean) {
+  bool finished = false;
+  for (int steps = 1; !finished; ++steps) {
+    ASSERT_LT(steps, 1000);
+    {
+      Process first(disk, clock, static_cast<std::uint64_t>(2 * steps));
+      for (std::uint64_t id = 1; id <= 3; ++id) first.ask(first.creation(id));
+      EXPECT_EQ(first.finish().size(), 3U);
+    }
+    EXPECT_EQ(disk.files().size(), 9U);
+    clock.advance(10 * sec);
+    {
+      Process second(disk, clock, static_cast<std::uint64_t>(2 * steps + 1));
+      second.ask(CollectEpochs{1, 5, 0, 1, 3 * static_cast<std::uint64_t>(sec), false});
+      for (int i = 0; i < steps; ++i) (void)second.worker.step();
+      finished = !std::holds_alternative<std::monostate>(second.worker.take());
+    }
+    Process third(disk, clock, static_cast<std::uint64_t>(10'000 + steps));
+    clock.advance(10 * sec);
+    third.clean();
+    EXPECT_TRUE(disk.files().empty()) << steps;
+  }
 }
 
 // --- With a thread of its own.
