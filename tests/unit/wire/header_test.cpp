@@ -97,7 +97,7 @@ TEST(Header, LeavesTheCorrelationIdOfAnAttachOfAnotherVersionReadable) {
   request.correlation_id = -5;
   const Buffer bytes = encoded(request);
   EXPECT_FALSE(peek_attach_of_other_version(bytes).has_value());  // version 1 is decoded
-  for (const std::uint16_t version : {0, 2, 0xFFFF}) {
+  for (const std::uint16_t version : std::array<std::uint16_t, 3>{0, 2, 0xFFFF}) {
     Buffer changed = bytes;
     put<std::uint16_t>(changed, 6, version);
     EXPECT_EQ(peek_attach_of_other_version(changed), -5) << version;
