@@ -37,6 +37,16 @@ class Programs(unittest.TestCase):
     def start_port(self, name, count):
         return self.start(name, "--stream", "4711", "--base-dir", str(self.root / "regions"), "--count", str(count))
 
+    def run_port(self, name, count):
+        """To its end. The examples wait for five seconds, which a crowded machine may need: then again."""
+        for _ in range(5):
+            process = self.start_port(name, count)
+            out, err = process.communicate(timeout=DEADLINE_S)
+            if process.returncode != 1 or "Pending::wait: timeout" not in err:
+                break
+        self.assertEqual(0, process.returncode, out + err)
+        return out + err
+
     def start_media_driver(self):
         process = self.start("media_driver")
         timer = threading.Timer(DEADLINE_S, process.kill)
@@ -85,11 +95,11 @@ class Programs(unittest.TestCase):
         self.interrupt(media_driver)
 
     def test_the_code_of_the_guide_runs(self):
-        self.assertIn("sequence numbers start anew", self.finish(self.start_port("guide", 0)))
+        self.assertIn("sequence numbers start anew", self.run_port("guide", 0))
 
     def test_a_producer_ends_by_itself(self):
         self.start_media_driver()
-        books = self.books(self.finish(self.start_port("producer", 5)))
+        books = self.books(self.run_port("producer", 5))
         self.assertEqual(5, books["claimed"])
 
     def test_a_consumer_without_a_stream_ends_with_an_interrupt(self):
