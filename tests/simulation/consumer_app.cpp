@@ -15,20 +15,12 @@ using agents::NoteKind;
 using agents::OpenFrame;
 using agents::Step;
 
-class ConsumerApp final : public App {
+class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
  public:
-  explicit ConsumerApp(Thread& thread)
-      : thread_(thread), process_(thread.process()), world_(process_.world()) {}
+  using PortApp::PortApp;
 
   void run() override {
-    while (!process_.leaving()) {
-      if (port_ == nullptr) {
-        open();
-      } else {
-        act();
-      }
-      thread_.yield();
-    }
+    PortApp::run();
     if (view_) finish_view();
   }
 
@@ -90,7 +82,6 @@ class ConsumerApp final : public App {
   }
 
  private:
-  using Port = agents::ConsumerPort<SimEnv>;
   using Visit = Port::Visit;
 
   // A frame that the application looked at.
@@ -108,7 +99,7 @@ class ConsumerApp final : public App {
     return c.delivered.get() + c.overwritten.get() + c.lost.get() + c.skipped.get() + c.ended.get();
   }
 
-  void open() {
+  void open() override {
     if (request_ == nullptr) {
       ConsumerOptions options;
       options.stream = thread_.part().stream;
@@ -136,7 +127,7 @@ class ConsumerApp final : public App {
     mapped_epoch_ = 0;  // what the agent of an earlier port may have said meanwhile
   }
 
-  void act() {
+  void act() override {
     if (port_->closed()) return close_port();  // inside an event
     const std::uint64_t dice = world_.dice(1000);
     if (view_) {
@@ -379,11 +370,7 @@ class ConsumerApp final : public App {
       world_.fail(fmt::format("{}: books do not balance at the end", thread_.name()));
   }
 
-  Thread& thread_;
-  Process& process_;
-  World& world_;
   std::shared_ptr<agents::Request> request_;
-  std::unique_ptr<Port> port_;
   std::optional<Look> view_;
   std::optional<Look> pending_;
   bool handling_ = false;

@@ -13,21 +13,9 @@ namespace {
 
 using agents::Step;
 
-class ProducerApp final : public App {
+class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
  public:
-  explicit ProducerApp(Thread& thread)
-      : thread_(thread), process_(thread.process()), world_(process_.world()) {}
-
-  void run() override {
-    while (!process_.leaving()) {
-      if (port_ == nullptr) {
-        open();
-      } else {
-        act();
-      }
-      thread_.yield();
-    }
-  }
+  using PortApp::PortApp;
 
   void on_step(Step step) override {
     if (step == Step::adopted && !claims_.empty()) world_.hit(Probe::wiring_swapped_under_a_claim);
@@ -83,7 +71,6 @@ class ProducerApp final : public App {
   }
 
  private:
-  using Port = agents::ProducerPort<SimEnv>;
   struct Claim {
     agents::ClaimedSlot slot;
     EpochBook* book = nullptr;
@@ -93,7 +80,7 @@ class ProducerApp final : public App {
   // those of other implementations: so a stream may well have two.
   std::string place() const { return fmt::format("place-{}", process_.incarnation() % 3); }
 
-  void open() {
+  void open() override {
     if (request_ == nullptr) {
       ProducerOptions options;
       options.stream = thread_.part().stream;
@@ -128,7 +115,7 @@ class ProducerApp final : public App {
     claimed_ = 0;
   }
 
-  void act() {
+  void act() override {
     const std::uint64_t dice = world_.calm() ? 0 : world_.dice(1000);
     if (world_.calm() && !claims_.empty()) return finish_one();
     if (dice < 700) return send();
@@ -274,12 +261,8 @@ class ProducerApp final : public App {
     claims_.clear();
   }
 
-  Thread& thread_;
-  Process& process_;
-  World& world_;
   std::shared_ptr<agents::Request> request_;
   std::shared_ptr<agents::Cell> cell_;
-  std::unique_ptr<Port> port_;
   std::vector<Claim> claims_;
   std::uint64_t claimed_ = 0;
   std::uint32_t slots_ = 0;

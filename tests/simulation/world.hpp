@@ -128,4 +128,33 @@ class World {
   std::string failure_;
 };
 
+// What the applications have in common: a port, made where there is none and worked with where there is.
+template <class PortOfRole>
+class PortApp : public App {
+ public:
+  explicit PortApp(Thread& thread)
+      : thread_(thread), process_(thread.process()), world_(process_.world()) {}
+
+  void run() override {
+    while (!process_.leaving()) {
+      if (port_ == nullptr) {
+        open();
+      } else {
+        act();
+      }
+      thread_.yield();
+    }
+  }
+
+ protected:
+  using Port = PortOfRole;
+  virtual void open() = 0;
+  virtual void act() = 0;
+
+  Thread& thread_;
+  Process& process_;
+  World& world_;
+  std::unique_ptr<Port> port_;
+};
+
 }  // namespace tensorpool::simulation
