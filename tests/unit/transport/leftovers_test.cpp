@@ -76,6 +76,12 @@ class LiveFile {
   std::vector<char> bytes = live_bytes();
 };
 
+// Makes it young, if it is there still.
+void touch(const std::string& path) {
+  std::error_code gone;
+  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), gone);
+}
+
 MediaDriverState look(const std::string& directory) {
   ConnectOptions options;
   options.directory = directory;
@@ -243,7 +249,7 @@ TEST(Leftovers, of_one_that_is_just_starting_are_left_to_it) {
   std::thread starting([&] {
     // Young until the launch, which holds its lock meanwhile, is about to see the unfinished file.
     while (!over.load() && !std::filesystem::exists(folder / "aeron.starting")) {
-      std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now());
+      touch(path);
       std::this_thread::yield();
     }
     if (over.load()) return;
@@ -272,7 +278,7 @@ TEST(Leftovers, of_a_launch_in_a_forked_child_are_in_nobodys_way) {
     EXPECT_TRUE(EmbeddedMediaDriver::launch(small_driver(folder / "aeron")));
   });
   const bool under_way = test::eventually([&] {
-    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now());
+    touch(path);
     return std::filesystem::exists(folder / "aeron.starting");
   });
   const pid_t child = ::fork();
