@@ -146,9 +146,11 @@ void ProducerAgent::collect_old_epochs(AgentContext& context) {
   collect.now_monotonic_ns = static_cast<std::uint64_t>(now.monotonic);
   collect.now_realtime_ns = now.realtime;
   collect.max_files = 1;
+  collect.unfinished_epoch = collecting_;
   const auto collected = shm::collect_epochs(context.world.file_system, collect);
   if (!collected)
     context.notify(NoticeKind::error, options_.stream, 0, collected.error().message());
+  collecting_ = collected ? collected->unfinished_epoch : 0;
   if (collected && collected->more) return;
   collect_at_ns_ = std::exchange(collect_again_ns_, never);
 }

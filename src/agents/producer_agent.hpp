@@ -56,6 +56,7 @@ class ProducerAgent {
   // When to look for old epochs, and when once more: for those that were too young at the creation.
   base::Nanos collect_at_ns_ = std::numeric_limits<base::Nanos>::max();
   base::Nanos collect_again_ns_ = std::numeric_limits<base::Nanos>::max();
+  std::uint64_t collecting_ = 0;  // the epoch that is removed in part
   bool was_active_ = false;
   bool closed_ = false;
 };

@@ -180,10 +180,12 @@ Result<Collected> collect_epochs(FileSystem& file_system, const CollectOptions& 
       continue;
     const std::string name = fmt::format("{}", epoch);
     auto opened = file_system.open(directory, name, base::OpenMode::directory);
-    if (!opened || !abandoned(file_system, *opened, options)) continue;
+    if (!opened) continue;
+    if (epoch != options.unfinished_epoch && !abandoned(file_system, *opened, options)) continue;
     const auto gone = remove_epoch(file_system, directory, name, *opened, budget);
     if (gone && !*gone) {
       collected.more = true;
+      collected.unfinished_epoch = epoch;
       break;
     }
     (gone ? collected.removed : collected.failed).push_back(epoch);

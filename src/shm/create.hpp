@@ -116,10 +116,14 @@ struct CollectOptions {
   // Files removed by one call. The kernel frees a file's pages in the call that removes it, so one that
   // has others waiting takes a file at a time, until nothing more is to be done.
   std::uint32_t max_files = UINT32_MAX;
+  // What the call before said: removing a file makes the directory young again, which is all that tells
+  // the age of an epoch without superblock.
+  std::uint64_t unfinished_epoch = 0;
 };
 
 struct Collected {
-  bool more = false;  // max_files was reached: call again
+  bool more = false;                   // max_files was reached: call again
+  std::uint64_t unfinished_epoch = 0;  // with `more`: removed in part
   std::vector<std::uint64_t> removed;
   std::vector<std::uint64_t>
       failed;  // eligible, but something in the directory could not be removed

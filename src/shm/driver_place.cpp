@@ -12,8 +12,8 @@
 namespace tensorpool::shm {
 
 Result<DriverPlace> DriverPlace::take(base::FileSystem& file_system, const std::string& base_dir,
-                                      const std::string& namespace_, std::uint32_t file_mode) {
-  if (auto good = check_namespace(namespace_); !good) return fail(good.error());
+                                      const std::string& namespace_name, std::uint32_t file_mode) {
+  if (auto good = check_namespace(namespace_name); !good) return fail(good.error());
   if (auto good = check_file_mode(file_mode); !good) return fail(good.error());
   if (base_dir.empty() || base_dir.front() != '/') {
     return fail(Code::invalid_argument, "driver",
@@ -30,7 +30,7 @@ Result<DriverPlace> DriverPlace::take(base::FileSystem& file_system, const std::
   place.file_system_ = &file_system;
   place.on_hugetlbfs_ = info->type == base::hugetlbfs_type;
   place.directory_ = *canonical == "/" ? "" : *canonical;
-  for (const std::string& name : {user_directory_name(file_system), namespace_}) {
+  for (const std::string& name : {user_directory_name(file_system), namespace_name}) {
     bool made = false;
     auto next = open_own_directory(file_system, *here, name, directory_mode(file_mode), made);
     if (!next) return fail(next.error());

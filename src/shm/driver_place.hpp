@@ -21,7 +21,7 @@ class DriverPlace {
   // namespace, file mode and base directory; driver_running naming the process that has the lock;
   // path_rejected for a directory that another user owns; permission_rejected and system_error.
   static Result<DriverPlace> take(base::FileSystem& file_system, const std::string& base_dir,
-                                  const std::string& namespace_, std::uint32_t file_mode);
+                                  const std::string& namespace_name, std::uint32_t file_mode);
 
   // Canonical path of the namespace's directory.
   const std::string& directory() const noexcept { return directory_; }

@@ -137,6 +137,10 @@ int DriverAgent::Impl::terminate(std::uint32_t terminations) {
 // The end does not wait for room for ever, nor for a media driver: what waits is given up then.
 bool DriverAgent::Impl::has_room_to_end() {
   if (outbox_.has_room()) return true;
+  if (drain_ends_ns_ == protocol::driver::never) {
+    drain_ends_ns_ = protocol::driver::later(
+        now().monotonic, protocol::driver::later(options_.core.shutdown_timeout_ns, last_words_ns));
+  }
   if (up_ && !end_now_ && now().monotonic < drain_ends_ns_) return false;
   outbox_.give_up();
   return true;

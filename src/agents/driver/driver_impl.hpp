@@ -115,9 +115,9 @@ class DriverAgent::Impl {
   std::deque<std::uint32_t>
       left_behind_;  // streams on disk that nobody configured, for the start's GC
 
-  std::uint32_t terminations_ = 0;  // heard
-  bool end_now_ = false;            // by a second one
-  base::Nanos drain_ends_ns_ = protocol::driver::never;
+  std::uint32_t terminations_ = 0;                       // heard
+  bool end_now_ = false;                                 // by a second one
+  base::Nanos drain_ends_ns_ = protocol::driver::never;  // of waiting for room to end
   base::Nanos longest_cycle_ns_ = 0;
   std::uint64_t shed_ = 0;
   std::uint64_t malformed_ = 0;

@@ -235,6 +235,7 @@ bool RegionWorker::collect(Task& task, std::uint64_t request_id, const shm::Coll
   options.now_monotonic_ns = static_cast<std::uint64_t>(clock_.monotonic_ns());
   options.now_realtime_ns = clock_.realtime_ns();
   options.max_files = 1;
+  options.unfinished_epoch = task.unfinished_epoch;
   auto collected = shm::collect_epochs(file_system_, options);
   if (!collected) {
     answer(EpochsCollected{request_id, options.stream_id, task.removed, 1,
@@ -242,6 +243,7 @@ bool RegionWorker::collect(Task& task, std::uint64_t request_id, const shm::Coll
     return true;
   }
   task.removed += collected->removed.size();
+  task.unfinished_epoch = collected->unfinished_epoch;
   if (collected->more) return false;
   answer(
       EpochsCollected{request_id, options.stream_id, task.removed, collected->failed.size(), {}});

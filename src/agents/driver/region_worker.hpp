@@ -106,6 +106,7 @@ class RegionWorker {
     std::optional<shm::CreatedStream> created;
     std::optional<shm::Unmap> unmap;
     std::size_t removed = 0;
+    std::uint64_t unfinished_epoch = 0;
   };
   using Tasks = std::deque<Task>;
 
