@@ -47,6 +47,14 @@ inline constexpr int driver_answers_per_cycle = 16;  // of the region worker, he
 inline constexpr std::size_t driver_jobs_per_stream = 4;  // of the region worker
 inline constexpr std::size_t driver_creations = 4;        // of the region worker at a time
 inline constexpr std::size_t instance_id_bytes = 128;     // CFG-31
+inline constexpr std::size_t config_file_bytes = 4U << 20U;
+inline constexpr std::size_t config_depth = 16;      // of brackets, and of the parts of one key
+inline constexpr std::size_t config_problems = 100;  // reported of one configuration
+inline constexpr std::size_t config_value_shown_bytes = 120;
+inline constexpr std::size_t config_channel_bytes = 1023;
+inline constexpr std::size_t config_string_bytes = 4095;  // where the key names no other limit
+inline constexpr std::size_t config_base_dirs = 64;
+inline constexpr std::size_t config_profiles = 1024;
 
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);

@@ -20,6 +20,7 @@ MAY_USE = {
     "agents": {"base", "shm", "wire", "transport", "protocol"},
     "client": {"base", "shm", "wire", "transport", "protocol", "agents"},
     "sim": {"base", "transport"},
+    "config": {"base", "shm", "protocol"},
 }
 
 # What protocol may use of shm and wire: headers without code to link.
