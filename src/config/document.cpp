@@ -26,10 +26,9 @@ Value convert(const toml::node& node) {
       value.members.push_back({std::string(key.str()), convert(member), key.source().begin.line,
                                key.source().begin.column});
     }
-    std::stable_sort(value.members.begin(), value.members.end(),
-                     [](const Member& a, const Member& b) {
-                       return std::tie(a.line, a.column) < std::tie(b.line, b.column);
-                     });
+    std::sort(value.members.begin(), value.members.end(), [](const Member& a, const Member& b) {
+      return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+    });
   } else if (const auto* array = node.as_array()) {
     value.kind = Value::Kind::array;
     for (const auto& item : *array) value.items.push_back(convert(item));
