@@ -16,10 +16,10 @@ template <class Table, class Member>
 Table table_of(Member Table::*);
 
 // The slot of a member, of a table whose type the key's own table kind fixes.
-template <auto member>
+template <auto Member>
 Slot in(void* table) {
-  using Table = decltype(table_of(member));
-  return &(static_cast<Table*>(table)->*member);
+  using Table = decltype(table_of(Member));
+  return &(static_cast<Table*>(table)->*Member);
 }
 
 void announce_channel(DriverConfig& config) {
