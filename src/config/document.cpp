@@ -7,12 +7,8 @@
 
 #include "base/limits.hpp"
 #include "config/toml_guard.hpp"
+#include "config/tomlplusplus.hpp"
 #include "config/value.hpp"
-
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
 
 namespace tensorpool::config {
 namespace {
@@ -78,61 +74,6 @@ std::string_view words(Value::Kind kind) noexcept {
   return "unknown";
 }
 
-std::optional<std::uint32_t> too_deep(std::string_view text, std::size_t depth) noexcept {
-  std::uint32_t line = 1;
-  std::size_t brackets = 0;
-  std::size_t dots = 0;
-  std::size_t at = 0;
-  // From an opening quote to behind the closing one, or to the end of the line that lacks it.
-  const auto skip_string = [&] {
-    const char quote = text[at];
-    const std::size_t run = text.substr(at, 3) == std::string_view("\"\"\"") ||
-                                    text.substr(at, 3) == std::string_view("'''")
-                                ? 3
-                                : 1;
-    for (at += run; at < text.size(); ++at) {
-      if (text[at] == '\n') {
-        if (run == 1) return;
-        ++line;
-      } else if (text[at] == '\\' && quote == '"') {
-        if (at + 1 < text.size() && text[at + 1] != '\n') ++at;
-      } else if (text[at] == quote &&
-                 (run == 1 || (text.substr(at, 3).size() == 3 && text[at + 1] == quote &&
-                               text[at + 2] == quote))) {
-        at += run;
-        // A long string may end with two quotes of its own.
-        for (int own = 0; run == 3 && own < 2 && at < text.size() && text[at] == quote; ++own) ++at;
-        return;
-      }
-    }
-  };
-  while (at < text.size()) {
-    const char character = text[at];
-    if (character == '"' || character == '\'') {
-      skip_string();
-      continue;
-    }
-    if (character == '#') {
-      at = std::min(text.find('\n', at), text.size());
-      continue;
-    }
-    if (character == '.') {
-      if (++dots >= depth) return line;
-    } else if (character == '\n' || character == '=' || character == ',') {
-      dots = 0;
-    } else if (character == '[' || character == '{') {
-      dots = 0;
-      if (++brackets > depth) return line;
-    } else if (character == ']' || character == '}') {
-      dots = 0;
-      if (brackets > 0) --brackets;
-    }
-    if (character == '\n') ++line;
-    ++at;
-  }
-  return std::nullopt;
-}
-
 Result<Value> parse_toml(std::string_view text, std::string_view file) {
   namespace limits = base::limits;
   if (text.size() > limits::config_file_bytes) {
@@ -140,10 +81,9 @@ Result<Value> parse_toml(std::string_view text, std::string_view file) {
                 fmt::format("{}: {} bytes, at most {}", shown(file), text.size(),
                             limits::config_file_bytes));
   }
-  if (const auto line = too_deep(text, limits::config_depth)) {
-    return fail(Code::limit_exceeded, "load_config",
-                fmt::format("{}:{}: brackets or a dotted key nested deeper than {}", shown(file),
-                            *line, limits::config_depth));
+  if (const auto refusal = refuse(text, limits::config_depth)) {
+    return fail(refusal->code, "load_config",
+                fmt::format("{}:{}: {}", shown(file), refusal->line, refusal->reason));
   }
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {

@@ -538,7 +538,7 @@ std::string quoted(std::string_view text) {
   return toml + '"';
 }
 
-bool is_utf8(std::string_view text) noexcept {
+std::size_t utf8_prefix(std::string_view text) noexcept {
   std::size_t at = 0;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   while (at < text.size()) {
@@ -548,18 +548,18 @@ bool is_utf8(std::string_view text) noexcept {
                              : first >= 0xE0 && first < 0xF0 ? 2
                              : first >= 0xF0 && first < 0xF5 ? 3
                                                              : text.size();
-    if (more >= text.size() - at) return false;
+    if (more >= text.size() - at) return at;
     for (std::size_t i = 1; i <= more; ++i) {
-      if ((byte(at + i) & 0xC0U) != 0x80U) return false;
+      if ((byte(at + i) & 0xC0U) != 0x80U) return at;
     }
     // Too long a form, a surrogate, or above U+10FFFF.
     if ((first == 0xE0 && byte(at + 1) < 0xA0) || (first == 0xED && byte(at + 1) > 0x9F) ||
         (first == 0xF0 && byte(at + 1) < 0x90) || (first == 0xF4 && byte(at + 1) > 0x8F)) {
-      return false;
+      return at;
     }
     at += more + 1;
   }
-  return true;
+  return at;
 }
 
 }  // namespace tensorpool::config

@@ -2,6 +2,7 @@
 // single values, print() and docs/reference/configuration.md are all made from it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -111,6 +112,7 @@ std::string variable_name(std::string_view text);
 std::string key_text(std::string_view name);
 // A string as TOML writes it, on one line.
 std::string quoted(std::string_view text);
-bool is_utf8(std::string_view text) noexcept;
+// How many bytes at the front are whole UTF-8 characters; all of them where the text is UTF-8.
+std::size_t utf8_prefix(std::string_view text) noexcept;
 
 }  // namespace tensorpool::config

@@ -38,7 +38,7 @@ std::string must_be(const Key& key) { return "must be " + valid_words(key); }
 // Rules of a string, empty or not.
 Broken check_string(const Key& key, std::string_view text) {
   if (text.find('\0') != std::string_view::npos) return "must not contain NUL";
-  if (!is_utf8(text)) return "must be UTF-8";
+  if (utf8_prefix(text) != text.size()) return "must be UTF-8";
   if (text.empty() && !key.empty.empty()) return std::nullopt;
   const auto [lowest, highest] = bounds(key);
   bool good = key.type == Type::strings || (text.size() >= lowest && text.size() <= highest);

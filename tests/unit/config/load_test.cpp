@@ -5,7 +5,6 @@
 
 #include "base/limits.hpp"
 #include "config/document.hpp"
-#include "config/toml_guard.hpp"
 #include "support.hpp"
 
 namespace tensorpool::config {
@@ -156,6 +155,68 @@ TEST(ConfigLoad, the_environment_adds_nothing) {
                                    {"PROFILES_Q_HEADER_NSLOTS", "8"},
                                    {"PROFILES_P_PAYLOAD_POOLS", "x"}};
   EXPECT_EQ(loaded_of(smallest, environment).config, loaded_of(smallest).config);
+}
+
+std::string listed(std::size_t count, const std::function<std::string(std::size_t)>& entry) {
+  std::string all;
+  for (std::size_t i = 0; i < count; ++i) all += (i == 0 ? "" : ", ") + entry(i);
+  return "[" + all + "]";
+}
+
+// Proves: CFG-97, CFG-98
+TEST(ConfigLoad, lists_and_ranges_have_a_limit) {
+  const auto directories = [](std::size_t count) {
+    return "shm.allowed_base_dirs = " +
+           listed(count, [](std::size_t i) { return "\"/d" + std::to_string(i) + "\""; }) + "\n";
+  };
+  const std::size_t most = base::limits::config_base_dirs;
+  EXPECT_EQ(loaded_of(directories(most) + smallest).config.shm.allowed_base_dirs.size(), most);
+  EXPECT_THAT(error_of(directories(most + 1) + smallest),
+              AllOf(HasSubstr("t.toml:1: shm.allowed_base_dirs = [\"/d0\", "),
+                    HasSubstr("must be absolute paths, 1 to 64 entries")));
+  std::string text = "/d";
+  for (std::size_t i = 1; i < most; ++i) text += ",/d";
+  EXPECT_EQ(
+      loaded_of(smallest, {{"SHM_ALLOWED_BASE_DIRS", text}}).config.shm.allowed_base_dirs.size(),
+      most);
+  EXPECT_THAT(
+      error_of(smallest, {{"SHM_ALLOWED_BASE_DIRS", text + ",/d"}}),
+      AllOf(HasSubstr("environment variable SHM_ALLOWED_BASE_DIRS"), HasSubstr("1 to 64 entries")));
+
+  const auto ranges = [](std::size_t count) {
+    return driver("stream_id_range = " + listed(count, [](std::size_t i) {
+                    return "\"" + std::to_string(20000 + 2 * i) + "\"";
+                  }));
+  };
+  const std::size_t most_ranges = base::limits::driver_ranges;
+  EXPECT_EQ(loaded_of(ranges(most_ranges)).config.driver.stream_id_range.size(), most_ranges);
+  EXPECT_THAT(error_of(ranges(most_ranges + 1)),
+              AllOf(HasSubstr("t.toml:2: driver.stream_id_range = [\"20000\", "),
+                    HasSubstr("must have at most 64 ranges")));
+}
+
+// As many profiles and streams as the limits say, and one more.
+TEST(ConfigLoad, profiles_and_streams_have_a_limit) {
+  const auto profiles = [](std::size_t count) {
+    std::string text = smallest;
+    for (std::size_t i = 1; i < count; ++i)
+      text += "[profiles.q" + std::to_string(i) +
+              "]\npayload_pools = [ { pool_id = 1, stride_bytes = 64 } ]\n";
+    return text;
+  };
+  const std::size_t most = base::limits::config_profiles;
+  EXPECT_EQ(loaded_of(profiles(most)).config.profiles.size(), most);
+  EXPECT_THAT(error_of(profiles(most + 1)), HasSubstr("profiles: 1025 are defined, at most 1024"));
+
+  const auto streams = [](std::size_t count) {
+    std::string text = smallest;
+    for (std::size_t i = 1; i < count; ++i)
+      text += "[streams.t" + std::to_string(i) + "]\nstream_id = " + std::to_string(20000 + i) +
+              "\nprofile = \"p\"\n";
+    return text;
+  };
+  EXPECT_THAT(error_of(streams(base::limits::driver_streams + 1)),
+              HasSubstr("streams: 16385 are defined, at most 16384"));
 }
 
 struct Together {
@@ -390,14 +451,6 @@ TEST(ConfigLoad, depth_is_bounded) {
     ASSERT_FALSE(loaded.has_value());
     EXPECT_EQ(loaded.error().code(), Code::limit_exceeded) << loaded.error().message();
   }
-  // Dots that nest nothing.
-  const std::string dots(100, '.');
-  EXPECT_EQ(too_deep("a = \"" + dots + "\" # " + dots + "\nb = '" + dots + "'\nc = \"\"\"\n" +
-                         dots + "\"\"\"\"\nd = [1.0, 1.0, 1.0, 1.0, 1.0]\n",
-                     4),
-            std::nullopt);
-  EXPECT_EQ(too_deep("a.b.c = 1\nd = 1\na.b.c.d.e = 1", 4), 3U);
-  EXPECT_EQ(too_deep("a = [[[[[", 4), 1U);
 }
 
 TEST(ConfigLoad, lines_are_those_of_the_file) {
