@@ -41,6 +41,7 @@ if(TENSORPOOL_DEVELOPER)
   find_package(GTest REQUIRED)
   find_package(CLI11 REQUIRED)
   find_package(nlohmann_json REQUIRED)
+  find_package(spdlog REQUIRED)
   # Header-only use: Debian's CMake target would link its shared library.
   find_path(TENSORPOOL_TOMLPLUSPLUS toml++/toml.h)
   if(NOT TENSORPOOL_TOMLPLUSPLUS)

@@ -14,6 +14,7 @@
 #include "config/problems.hpp"
 #include "config/value.hpp"
 #include "shm/path.hpp"
+#include "shm/uri.hpp"
 
 extern char** environ;  // NOLINT(readability-identifier-naming): POSIX names it
 
@@ -130,6 +131,11 @@ Result<Directories> check_directories(LoadedConfig& loaded, base::FileSystem& fi
   }
   Directories found;
   if (base) {
+    // Regions are announced by their path, and a URI cannot carry every path.
+    if (!shm::format_uri({*base, false})) {
+      problems.add(base_place +
+                   ": must have no spaces, no ? and |, and only printable ASCII characters");
+    }
     if (!may_write_to(*base)) problems.add(base_place + ": must be writable by this process");
     const bool inside = std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) {
       return shm::path_inside(one, *base);

@@ -3,7 +3,8 @@
 # Debian 12's names. A fresh machine needs only packages_build for ./run demo and ./run test.
 readonly packages_build=(
   g++ cmake ninja-build pkg-config git python3 python3-venv
-  libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libpng-dev libjpeg62-turbo-dev
+  libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libtomlplusplus-dev libpng-dev
+  libjpeg62-turbo-dev
   libgtest-dev libgmock-dev relacy-dev
   uuid-dev libbsd-dev # for Aeron's build
 )

@@ -87,6 +87,14 @@ TEST_F(ConfigSystem, directories) {
               HasSubstr("must be writable"));
 }
 
+// Regions are announced as URIs, which have none of these.
+TEST_F(ConfigSystem, paths_that_no_uri_carries) {
+  for (const char* name : {"a b", "a?b", "a|b", "\xC3\xA4"}) {
+    std::filesystem::create_directory(folder_ / name);
+    EXPECT_THAT(error(config(path(name))), HasSubstr("must have no spaces")) << name;
+  }
+}
+
 // Proves: CFG-45
 TEST_F(ConfigSystem, pages) {
   LoadedConfig loaded = config(path(""));

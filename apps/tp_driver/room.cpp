@@ -1,0 +1,104 @@
+#include "tp_driver/room.hpp"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "shm/layout.hpp"
+#include "tp_driver/output.hpp"
+
+namespace tensorpool::driver_program {
+namespace {
+
+constexpr std::uint64_t most = UINT64_MAX;
+constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20U;
+
+std::uint64_t sum(std::uint64_t a, std::uint64_t b) noexcept { return a > most - b ? most : a + b; }
+
+const config::ProfileTable* find_profile(const config::DriverConfig& config,
+                                         const std::string& name) noexcept {
+  const auto found = std::find_if(config.profiles.begin(), config.profiles.end(),
+                                  [&](const auto& profile) { return profile.name == name; });
+  return found == config.profiles.end() ? nullptr : &*found;
+}
+
+// The profile of streams on demand; null without such streams.
+const config::ProfileTable* dynamic_profile(const config::DriverConfig& config) noexcept {
+  if (!config.policies.allow_dynamic_streams || config.driver.stream_id_range.empty())
+    return nullptr;
+  return find_profile(config, config.policies.default_profile);
+}
+
+std::string what_needs_it(const config::DriverConfig& config) {
+  std::string text;
+  if (!config.streams.empty())
+    text = fmt::format("one epoch of each of the {} configured streams", config.streams.size());
+  if (const auto* profile = dynamic_profile(config)) {
+    text +=
+        fmt::format("{}one epoch of a stream on demand (profile {}, {})",
+                    text.empty() ? "" : " and ", profile->name, human_bytes(epoch_bytes(*profile)));
+  }
+  return text;
+}
+
+// Two epochs of everything, since an old one lives until it is collected, and the media driver.
+std::uint64_t good_mebibytes(std::uint64_t needed) noexcept {
+  return sum(sum(needed, needed), 128 * mebibyte + mebibyte - 1) / mebibyte;
+}
+
+}  // namespace
+
+Result<Room> room_of(const std::string& directory) {
+  struct statvfs found{};
+  if (::statvfs(directory.c_str(), &found) != 0)
+    return fail(Error::system("statvfs", errno, directory));
+  const std::uint64_t block = found.f_frsize;
+  return Room{found.f_blocks * block, found.f_bavail * block};
+}
+
+std::uint64_t epoch_bytes(const config::ProfileTable& profile) noexcept {
+  std::uint64_t bytes = shm::header_ring_bytes(profile.header_nslots).value_or(most);
+  for (const config::PoolTable& pool : profile.payload_pools)
+    bytes = sum(bytes, shm::pool_bytes(profile.header_nslots, pool.stride_bytes).value_or(most));
+  return bytes;
+}
+
+std::uint64_t least_bytes(const config::DriverConfig& config) noexcept {
+  std::uint64_t bytes = 0;
+  for (const config::StreamTable& stream : config.streams) {
+    if (const auto* profile = find_profile(config, stream.profile))
+      bytes = sum(bytes, epoch_bytes(*profile));
+  }
+  if (const auto* profile = dynamic_profile(config)) bytes = sum(bytes, epoch_bytes(*profile));
+  return bytes;
+}
+
+Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded,
+                                              const Room& room) {
+  const config::DriverConfig& config = loaded.config;
+  const std::uint64_t needed = least_bytes(config);
+  const auto origin = loaded.origins.find("shm.base_dir");
+  const std::string place = fmt::format(
+      "{}: shm.base_dir = \"{}\"",
+      origin == loaded.origins.end() ? "default" : origin->second.words(), config.shm.base_dir);
+  if (room.total_bytes != 0 && needed > room.total_bytes) {
+    const std::uint64_t good = good_mebibytes(needed);
+    return fail(
+        Code::no_space, "check_room",
+        fmt::format(
+            "{}: this file system holds {} in all, and {} need {}; make it larger (docker and "
+            "podman: --shm-size={}m; Kubernetes: an emptyDir with medium Memory and sizeLimit "
+            "{}Mi mounted there; elsewhere: mount -o remount,size={}m), or configure fewer "
+            "slots or smaller pools",
+            place, human_bytes(room.total_bytes), what_needs_it(config), human_bytes(needed), good,
+            good, good));
+  }
+  if (needed <= room.available_bytes) return std::nullopt;
+  return fmt::format(
+      "{}: only {} are free now, and {} need {}; producers are refused until there is room", place,
+      human_bytes(room.available_bytes), what_needs_it(config), human_bytes(needed));
+}
+
+}  // namespace tensorpool::driver_program

@@ -1,0 +1,32 @@
+// Whether the file system below shm.base_dir can hold the streams of a configuration at all: said before
+// the first client asks for one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "config/load.hpp"
+#include "tensorpool/error.hpp"
+
+namespace tensorpool::driver_program {
+
+// What a file system says of itself.
+struct Room {
+  std::uint64_t total_bytes = 0;  // 0: it has no limit of its own
+  std::uint64_t available_bytes = 0;
+};
+// Error: system_error.
+Result<Room> room_of(const std::string& directory);
+
+// The regions of one epoch, superblocks included; stops at 2^64 − 1.
+std::uint64_t epoch_bytes(const config::ProfileTable& profile) noexcept;
+// One epoch of every configured stream and, with streams on demand, of one of those.
+std::uint64_t least_bytes(const config::DriverConfig& config) noexcept;
+
+// Code::no_space when the file system could not hold least_bytes() even if it were empty; says how much is
+// needed and how a container gets it. A warning when only the space that is free now is too small:
+// old epochs may go.
+Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded, const Room& room);
+
+}  // namespace tensorpool::driver_program
