@@ -98,7 +98,7 @@ void cycle(DriverAgent& agent, Log& log, Told& told) {
   bool ready = false;
   while (!agent.stopped()) {
     for (; signals < signals_seen(); ++signals) {
-      log.line(LogLevel::info, signals == 0 ? "draining_by_signal" : "ending_by_signal", "");
+      log.line(LogLevel::info, "signal", signals == 0 ? "drains" : "ends the wait");
       if (signals == 0) told.tell("STOPPING=1\nSTATUS=draining");
       agent.terminate();
     }
