@@ -40,17 +40,17 @@
 namespace tensorpool::config {
 
 // An unreachable point is no constant expression, so that these compile only where none is reached.
-template <char32_t first>
+template <char32_t First>
 consteval bool white_space_is_defined() {
   int count = 0;
-  for (char32_t point = first; point < first + 0x400; ++point) {
+  for (char32_t point = First; point < First + 0x400; ++point) {
     if (toml::impl::is_non_ascii_horizontal_whitespace(point)) ++count;
   }
   return count <= 0x400;
 }
-template <char32_t... block>
-consteval bool all_white_space_is_defined(std::integer_sequence<char32_t, block...>) {
-  return (std::bool_constant<white_space_is_defined<block * 0x400>()>::value && ...);
+template <char32_t... Block>
+consteval bool all_white_space_is_defined(std::integer_sequence<char32_t, Block...>) {
+  return (std::bool_constant<white_space_is_defined<Block * 0x400>()>::value && ...);
 }
 static_assert(all_white_space_is_defined(std::make_integer_sequence<char32_t, 64>()));
 static_assert(!toml::impl::is_non_ascii_horizontal_whitespace(U'\u00A1') &&
