@@ -42,6 +42,24 @@ enum class ProgressUnit : std::uint8_t { none = 0, rows = 1, columns = 2 };
 
 enum class ClockDomain : std::uint8_t { monotonic = 1, realtime_synced = 2 };
 
+// Why a port of a client in driver mode lost its lease.
+enum class LeaseEnd : std::uint8_t {
+  none = 0,
+  detached = 1,  // the driver says that this client gave it back
+  expired = 2,   // the driver heard no keepalive in time
+  revoked = 3,   // the driver decided so, or does not know the lease
+  deadline = 4,  // its time was over before a keepalive went out; this process may have stood still
+  keepalive_failed = 5,  // the driver is not connected any more
+  driver_lost = 6,       // no announce of the stream for five periods
+  superseded = 7,        // of a producer: a higher epoch of its stream was announced
+  unmappable = 8,        // the regions that came with it cannot be mapped
+  no_new_epoch = 9,      // of a consumer: its producer is gone and no new epoch came in time
+  shutdown = 10,         // the driver announced its end
+};
+
+// As written above.
+TENSORPOOL_EXPORT std::string_view name(LeaseEnd why) noexcept;
+
 // Bytes of one element; 0 for a value that is not in the registry.
 constexpr std::size_t element_size(DType dtype) noexcept {
   switch (dtype) {

@@ -28,6 +28,34 @@ std::string_view name(DType dtype) noexcept {
   return "unknown";
 }
 
+std::string_view name(LeaseEnd why) noexcept {
+  switch (why) {
+    case LeaseEnd::none:
+      return "none";
+    case LeaseEnd::detached:
+      return "detached";
+    case LeaseEnd::expired:
+      return "expired";
+    case LeaseEnd::revoked:
+      return "revoked";
+    case LeaseEnd::deadline:
+      return "deadline";
+    case LeaseEnd::keepalive_failed:
+      return "keepalive_failed";
+    case LeaseEnd::driver_lost:
+      return "driver_lost";
+    case LeaseEnd::superseded:
+      return "superseded";
+    case LeaseEnd::unmappable:
+      return "unmappable";
+    case LeaseEnd::no_new_epoch:
+      return "no_new_epoch";
+    case LeaseEnd::shutdown:
+      return "shutdown";
+  }
+  return "unknown";
+}
+
 DType dtype_from_name(std::string_view text) noexcept {
   for (const Names& entry : names) {
     if (entry.ours == text || entry.numpy == text) return entry.dtype;

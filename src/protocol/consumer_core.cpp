@@ -24,12 +24,20 @@ std::string_view name(UnmapReason reason) noexcept {
       return "the writer gives no sign of life";
     case UnmapReason::outdated:
       return "a higher epoch appeared while the regions were being mapped";
+    case UnmapReason::producer_gone:
+      return "the lease of the producer ended";
+    case UnmapReason::lease_ended:
+      return "the lease of this consumer ended";
   }
   return "unknown";
 }
 
 ConsumerCore::ConsumerCore(ConsumerSettings settings, Now now)
-    : settings_(std::move(settings)), next_hello_ns_(now.monotonic), next_qos_ns_(now.monotonic) {}
+    : settings_(std::move(settings)),
+      gate_(freshness_ns()),
+      leased_(!settings_.leased),
+      next_hello_ns_(now.monotonic),
+      next_qos_ns_(now.monotonic) {}
 
 ConsumerState ConsumerCore::state() const noexcept {
   if (!mapped_) return ConsumerState::connecting;
@@ -37,11 +45,7 @@ ConsumerState ConsumerCore::state() const noexcept {
 }
 
 void ConsumerCore::on_image(Now /*now*/, std::int32_t session, base::Nanos joined, bool available) {
-  if (available) {
-    joined_[session] = joined;
-  } else {
-    joined_.erase(session);
-  }
+  gate_.on_image(session, joined, available);
 }
 
 bool ConsumerCore::refuse(AnnounceRefusal why) noexcept {
@@ -53,21 +57,7 @@ bool ConsumerCore::refuse(AnnounceRefusal why) noexcept {
 bool ConsumerCore::acceptable(Now now, std::int32_t session,
                               const wire::ShmPoolAnnounce& announce) {
   if (announce.stream_id != settings_.stream_id) return refuse(AnnounceRefusal::other_stream);
-  const bool monotonic = announce.announce_clock_domain == ClockDomain::monotonic;
-  if (!monotonic && announce.announce_clock_domain != ClockDomain::realtime_synced) {
-    return refuse(AnnounceRefusal::clock_domain);
-  }
-  if (announce.announce_timestamp_ns == 0) return refuse(AnnounceRefusal::no_timestamp);
-  const auto clock = static_cast<std::uint64_t>(monotonic ? now.monotonic : now.realtime);
-  const std::uint64_t sent = announce.announce_timestamp_ns;
-  if (clock > sent && clock - sent > static_cast<std::uint64_t>(freshness_ns())) {
-    return refuse(AnnounceRefusal::too_old);
-  }
-  if (monotonic) {
-    // A session that is not known yet has joined now.
-    const base::Nanos joined = joined_.try_emplace(session, now.monotonic).first->second;
-    if (sent < static_cast<std::uint64_t>(joined)) return refuse(AnnounceRefusal::before_join);
-  }
+  if (const auto why = gate_.refuse(now, session, announce)) return refuse(*why);
   if (announce.layout_version != shm::supported_layout_version ||
       (settings_.expected_layout_version != 0 &&
        announce.layout_version != settings_.expected_layout_version)) {
@@ -117,6 +107,14 @@ void ConsumerCore::on_announce(Now now, std::int32_t session, const wire::ShmPoo
     (void)refuse(AnnounceRefusal::same_epoch_after_pid_change);
     return;
   }
+  if (!leased_) {
+    (void)refuse(AnnounceRefusal::not_leased);
+    return;
+  }
+  if (announce.epoch <= over_epoch_) {
+    (void)refuse(AnnounceRefusal::producer_revoked);
+    return;
+  }
   if (mapped_ && announce.epoch == epoch_) {
     if (!describes_mapping(announce)) {
       unmap(now, UnmapReason::superblock_mismatch, actions);
@@ -147,6 +145,31 @@ void ConsumerCore::request_map(Now now, const wire::ShmPoolAnnounce& announce,
   actions.add(*mapping_);
 }
 
+void ConsumerCore::on_lease(Now now, const wire::ShmPoolAnnounce& regions,
+                            ConsumerActions& actions) {
+  if (mapped_) unmap(now, UnmapReason::lease_ended, actions);
+  leased_ = true;
+  over_epoch_ = 0;
+  highest_epoch_ = regions.epoch;
+  highest_accepted_at_ns_ = now.monotonic;
+  next_hello_ns_ = now.monotonic;  // nobody answers one before the attach (DRV-169)
+  if (regions.epoch == pid_changed_epoch_) return;
+  mapping_ = MapRegions{next_map_id_++, regions, true};
+  actions.add(*mapping_);
+}
+
+void ConsumerCore::on_lease_ended(Now now, ConsumerActions& actions) {
+  leased_ = !settings_.leased;
+  mapping_.reset();
+  if (mapped_) unmap(now, UnmapReason::lease_ended, actions);
+}
+
+void ConsumerCore::on_producer_gone(Now now, ConsumerActions& actions) {
+  over_epoch_ = std::max(over_epoch_, highest_epoch_);
+  mapping_.reset();
+  if (mapped_) unmap(now, UnmapReason::producer_gone, actions);
+}
+
 // Tells why the regions of an epoch are not used; the same thing once.
 void ConsumerCore::reject(std::uint64_t epoch, std::string text, ConsumerActions& actions) {
   if (text == last_rejection_) return;
@@ -166,15 +189,18 @@ void ConsumerCore::on_mapped(Now now, std::uint64_t map_id, std::uint64_t activi
                              ConsumerActions& actions) {
   if (!mapping_ || mapping_->map_id != map_id) return;
   const wire::ShmPoolAnnounce announce = std::move(mapping_->announce);
+  const bool of_lease = mapping_->of_lease;
   mapping_.reset();
   if (announce.epoch < highest_epoch_) {
     actions.add(UnmapRegions{UnmapReason::outdated});
     return;
   }
-  // STR-43: an announce for regions without a sign of life is ignored.
+  // STR-43: an announce for regions without a sign of life is ignored. Those of an attach response have
+  // until the liveness timeout to show one (decision under SHM-147).
   const auto clock = static_cast<std::uint64_t>(now.monotonic);
-  if (activity_ns == 0 ||
-      (clock > activity_ns && clock - activity_ns > static_cast<std::uint64_t>(freshness_ns()))) {
+  if (!of_lease &&
+      (activity_ns == 0 ||
+       (clock > activity_ns && clock - activity_ns > static_cast<std::uint64_t>(freshness_ns())))) {
     pause(now, announce.epoch);
     actions.add(UnmapRegions{UnmapReason::stale_activity});
     reject(announce.epoch, "the announced regions show no sign of life of their writer", actions);
@@ -195,7 +221,9 @@ void ConsumerCore::on_map_failed(Now now, std::uint64_t map_id, const Error& err
                                  ConsumerActions& actions) {
   if (!mapping_ || mapping_->map_id != map_id) return;
   const std::uint64_t epoch = mapping_->announce.epoch;
+  const bool of_lease = mapping_->of_lease;
   mapping_.reset();
+  if (of_lease) return;  // the lease goes with its regions (B7)
   pause(now, epoch);
   reject(epoch, error.message(), actions);
 }
@@ -251,7 +279,7 @@ void ConsumerCore::on_timer(Now now, ConsumerActions& actions) {
     next_check_ns_ = now.monotonic + settings_.announce_period_ns;
     actions.add(CheckRegions{});
   }
-  if (now.monotonic >= next_hello_ns_) {
+  if (leased_ && now.monotonic >= next_hello_ns_) {
     next_hello_ns_ = now.monotonic + settings_.hello_interval_ns;
     wire::ConsumerHello hello;
     hello.stream_id = settings_.stream_id;
@@ -274,7 +302,7 @@ void ConsumerCore::on_timer(Now now, ConsumerActions& actions) {
 }
 
 base::Nanos ConsumerCore::deadline() const noexcept {
-  const base::Nanos next = std::min(next_hello_ns_, next_qos_ns_);
+  const base::Nanos next = leased_ ? std::min(next_hello_ns_, next_qos_ns_) : next_qos_ns_;
   return mapped_ ? std::min(next, next_check_ns_) : next;
 }
 

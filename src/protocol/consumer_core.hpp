@@ -1,5 +1,5 @@
-// A consumer of direct mode: which announce to believe, when to map, check and unmap, when to
-// speak. Sans-IO: the time and every input are arguments, what to do comes out as actions, and
+// A consumer: which announce to believe, when to map, check and unmap, when to speak. In driver mode nothing
+// of that happens without a lease (lease_core.hpp). Sans-IO: the time and every input are arguments, what to do comes out as actions, and
 // deadline() says when to call on_timer() next. One thread.
 //
 // Follows docs/protocol/03-streams.md sections 4 and 11 and 01-shared-memory.md "Mapping and epoch
@@ -8,13 +8,13 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "protocol/action_list.hpp"
+#include "protocol/announce_gate.hpp"
 #include "protocol/now.hpp"
 #include "tensorpool/error.hpp"
 #include "wire/messages.hpp"
@@ -33,6 +33,7 @@ struct ConsumerSettings {
   base::Nanos hello_interval_ns = 1'000'000'000;
   base::Nanos qos_interval_ns = 1'000'000'000;
   std::string payload_fallback_uri;
+  bool leased = false;  // driver mode: only while there is a lease
 };
 
 enum class ConsumerState : std::uint8_t {
@@ -48,24 +49,11 @@ enum class UnmapReason : std::uint8_t {
   superblock_mismatch,
   pid_changed,
   stale_activity,
-  outdated,  // mapped too late: a higher epoch was seen meanwhile
+  outdated,  // mapped too late: a higher epoch was seen meanwhile, or the lease ended
+  producer_gone,
+  lease_ended,
 };
 std::string_view name(UnmapReason reason) noexcept;
-
-// Why an announce was not acted on; in the order of the checks of section 4.2.
-enum class AnnounceRefusal : std::uint8_t {
-  other_stream,
-  clock_domain,
-  no_timestamp,
-  too_old,
-  before_join,
-  layout_version,
-  lower_epoch,
-  malformed_regions,
-  same_epoch_after_pid_change,
-  retry_pause,
-  count_,
-};
 
 // What the agent found in the mapped regions.
 struct RegionCheck {
@@ -78,6 +66,7 @@ struct RegionCheck {
 struct MapRegions {
   std::uint64_t map_id = 0;
   wire::ShmPoolAnnounce announce;
+  bool of_lease = false;  // they came with the attach response, without producer and time
 };
 // Look at the mapped regions and report with on_checked().
 struct CheckRegions {};
@@ -124,6 +113,14 @@ class ConsumerCore {
   // What the port saw in `session`; a note of another session is ignored.
   void on_note(Now now, std::uint64_t session, ConsumerNote note, std::uint64_t argument,
                ConsumerActions& actions);
+  // Driver mode. Maps the regions of an attach response, whatever was announced before (decision under
+  // STR-40).
+  void on_lease(Now now, const wire::ShmPoolAnnounce& regions, ConsumerActions& actions);
+  void on_lease_ended(Now now, ConsumerActions& actions);
+  // The producer's lease ended: only a higher epoch is of interest (DRV-113).
+  void on_producer_gone(Now now, ConsumerActions& actions);
+  // The id of the lease, which is the consumer's (decision in 04-driver.md A3).
+  void set_consumer_id(std::uint32_t id) noexcept { settings_.consumer_id = id; }
   void on_timer(Now now, ConsumerActions& actions);
 
   // When on_timer() has something to do.
@@ -155,8 +152,9 @@ class ConsumerCore {
   }
 
   ConsumerSettings settings_;
-  std::map<std::int32_t, base::Nanos> joined_;
+  AnnounceGate gate_;
   bool links_up_ = false;
+  bool leased_;
 
   bool mapped_ = false;
   std::uint64_t session_ = 0;
@@ -167,6 +165,7 @@ class ConsumerCore {
   std::uint64_t highest_epoch_ = 0;
   base::Nanos highest_accepted_at_ns_ = 0;  // when an announce of that epoch was last accepted
   std::uint64_t pid_changed_epoch_ = 0;     // never mapped again, not even later (STR-212)
+  std::uint64_t over_epoch_ = 0;            // the producer of it and of all below is gone
 
   std::optional<MapRegions> mapping_;  // in flight
   std::uint64_t next_map_id_ = 1;
