@@ -17,8 +17,7 @@ namespace tensorpool {
 
 // Who owns the shared memory. The mode is chosen, never guessed (CON-51).
 enum class Mode : std::uint8_t {
-  driver =
-      0,  // a tensorpool driver owns regions and leases; not built yet, connect() says unsupported
+  driver = 0,  // a tensorpool driver owns the regions and grants leases on them
   direct = 1,  // no driver: each producer creates and owns the regions of its stream
 };
 
@@ -47,12 +46,19 @@ enum class NoticeKind : std::uint8_t {
   unmapped = 3,
   announce_rejected = 4,  // regions of an announce were refused; the text says why
   error = 5,
+  // Driver mode.
+  attached = 6,  // the driver granted a lease; `epoch` is that of its regions
+  attach_failed =
+      7,  // refused, not answered, or not to be believed; tried again, told once per reason
+  lease_lost =
+      8,  // `lease_end` and the text say why; told once for every lease that is lost (CON-42)
 };
 struct Notice {
   NoticeKind kind = NoticeKind::error;
   std::uint32_t stream_id = 0;  // 0: the client as a whole
   std::uint64_t epoch = 0;
   std::string_view text{};
+  LeaseEnd lease_end = LeaseEnd::none;  // of lease_lost
 };
 
 struct ClientOptions {
@@ -78,7 +84,19 @@ struct ClientOptions {
   std::uint32_t forbidden_mode_bits = 0007;
   std::optional<std::uint32_t> required_owner{};  // uid
   std::optional<std::uint32_t> required_group{};  // gid
-  bool lock_memory = false;                       // mlock what consumers map
+  bool lock_memory = false;                       // mlock what is mapped
+
+  // Driver mode. Nobody tells a client the driver's interval, grace and announce period: set them to the
+  // values of its configuration where those differ from the defaults (CFG-93).
+  std::int64_t keepalive_interval_ns = 1'000'000'000;
+  std::uint32_t keepalive_grace = 3;  // intervals without a keepalive after which a lease is over
+  std::int64_t attach_timeout_ns = 5'000'000'000;  // after which an attach counts as failed
+  std::int64_t attach_resend_ns = 200'000'000;     // between copies of one that is not answered
+  std::int64_t backoff_first_ns = 100'000'000;     // after a failed attach or a lost lease; doubles
+  std::int64_t backoff_largest_ns = 3'200'000'000;
+  // Attach again after a failure or a loss. Without it a request fails with its first attach, and a port that
+  // lost its lease says `closed`, with Code::lease_ended for every call.
+  bool reattach = true;
 
   std::uint32_t fragment_limit = 10;            // per poll and subscription, at most 16
   std::uint32_t command_queue_capacity = 1024;  // power of two
@@ -96,11 +114,28 @@ struct PoolOptions {
   std::uint32_t stride_bytes = 0;
 };
 
+// What a driver is asked for with an attach (docs/protocol/04-driver.md A4.1). No use in direct mode.
+enum class PublishMode : std::uint8_t {
+  by_role = 0,  // producers create, consumers do not (CON-46)
+  require_existing = 1,
+  existing_or_create = 2,
+};
+enum class Hugepages : std::uint8_t { unspecified = 0, standard = 1, required = 2 };
+struct AttachOptions {
+  PublishMode publish_mode = PublishMode::by_role;
+  Hugepages hugepages = Hugepages::unspecified;    // unspecified: as the driver is configured
+  std::uint32_t expected_layout_version = 1;       // 0: any
+  std::optional<std::uint32_t> desired_node_id{};  // refused by the driver when it is taken
+};
+
 struct ProducerOptions {
   std::uint32_t stream = 0;       // pool stream id, required
-  std::uint32_t producer_id = 0;  // 0: a random one
+  std::uint32_t producer_id = 0;  // 0: a random one; the client id of the lease in driver mode
 
-  // Direct mode: what to create. `pools` is required, 1 to 16 of them. Memory: slots times the sum
+  AttachOptions attach{};
+
+  // Direct mode: what to create. In driver mode the driver decides, and anything but the defaults is refused
+  // (CON-50). `pools` is required, 1 to 16 of them. Memory: slots times the sum
   // of 256 bytes and all strides, reserved when the producer is made.
   std::string base_dir = "/dev/shm";
   std::string namespace_name = "default";
@@ -122,7 +157,8 @@ enum class DeliveryMode : std::uint8_t { stream = 1, rate_limited = 2 };
 
 struct ConsumerOptions {
   std::uint32_t stream = 0;       // pool stream id, required
-  std::uint32_t consumer_id = 0;  // 0: a random one
+  std::uint32_t consumer_id = 0;  // 0: a random one; the client id of the lease in driver mode
+  AttachOptions attach{};
   DeliveryMode mode = DeliveryMode::stream;
   std::uint32_t max_rate_hz = 0;  // 0: unlimited; frames above the rate are skipped locally
   std::uint32_t expected_layout_version = 0;    // 0: any

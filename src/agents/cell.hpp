@@ -7,9 +7,12 @@
 #include <cstdint>
 
 #include "agents/wiring.hpp"
+#include "base/clock.hpp"
 #include "base/fork.hpp"
 
 namespace tensorpool::agents {
+
+inline constexpr base::Nanos no_deadline = INT64_MAX;
 
 // A counter with one writer, readable from any thread.
 class Stat {
@@ -87,6 +90,13 @@ struct Cell {
   alignas(128) std::atomic<Wiring*> mail{nullptr};
   // A state for observers of other threads; the port itself goes by its Wiring.
   std::atomic<PortState> state{PortState::connecting};
+  // Conductor to port: until when the lease holds (CLOCK_MONOTONIC), raised with every keepalive; 0 without a
+  // lease, no_deadline in direct mode. Relaxed: a port that sees an older value stops sooner, and a Wiring
+  // that makes it active comes after the deadline of its lease, through the mail.
+  std::atomic<base::Nanos> lease_deadline{no_deadline};
+  // Of the lease, for observers of other threads: 0 and 0xFFFFFFFF when there is none.
+  std::atomic<std::uint32_t> client_id{0};
+  std::atomic<std::uint32_t> node_id{0xFFFFFFFFU};
 
   // Port to conductor.
   alignas(128) std::atomic<Wiring*> returns{nullptr};

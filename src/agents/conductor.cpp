@@ -80,6 +80,9 @@ void Conductor::lose_connection(std::string_view why) {
   counters_.drop();
   for (const auto& [session, joined] : std::exchange(joined_, {})) {
     for (auto& agent : consumers_) agent->on_image(context_, session, joined, false);
+    for (auto& agent : producers_) {
+      if (agent->lease() != nullptr) agent->lease()->on_image(session, joined, false);
+    }
   }
   context_.generation.reset();
   ++counts_.errors;
@@ -107,6 +110,9 @@ void Conductor::start(std::shared_ptr<Request> request) {
   }
   if (request->kind == RequestKind::producer) {
     producers_.push_back(std::make_unique<ProducerAgent>(context_, std::move(request)));
+    for (const auto& [session, at] : joined_) {
+      if (LeaseAgent* lease = producers_.back()->lease()) lease->on_image(session, at, true);
+    }
     return;
   }
   consumers_.push_back(std::make_unique<ConsumerAgent>(context_, std::move(request)));
@@ -146,9 +152,11 @@ int Conductor::add_shared_links() {
       context_.notify(NoticeKind::error, 0, 0, step.error().message());
     }
   };
-  if (!producers_.empty() || !consumers_.empty()) publish(g.qos_out, options_.qos);
-  if (!producers_.empty()) publish(g.announce_out, options_.announce);
-  if (!consumers_.empty()) {
+  const bool any = !producers_.empty() || !consumers_.empty();
+  const bool leases = options_.mode == Mode::driver;
+  if (any) publish(g.qos_out, options_.qos);
+  if (!producers_.empty() && !leases) publish(g.announce_out, options_.announce);
+  if (!consumers_.empty() || (any && leases)) {
     publish(g.control_out, options_.control);
     subscribe(g.control_in, options_.control, g.control_images);
     // CON-5: equal endpoints share one subscription.
@@ -181,17 +189,39 @@ int Conductor::take_images(transport::ImageLog& log) {
     for (auto& agent : consumers_) {
       agent->on_image(context_, event->session_id, event->monotonic_ns, event->available);
     }
+    for (auto& agent : producers_) {
+      if (agent->lease() != nullptr)
+        agent->lease()->on_image(event->session_id, event->monotonic_ns, event->available);
+    }
   }
   return work;
 }
 
-// Everything on these streams but announces of wanted streams is somebody else's (MSG-12, STR-8).
+// Everything on these streams but what agents want to know is somebody else's (MSG-12, STR-8). What cannot be
+// decoded is counted and dropped (CON-44).
 void Conductor::on_message(std::int32_t session, std::span<const std::byte> message) {
   const auto header = wire::peek(message);
-  if (!header || header->schema_id != wire::ShmPoolAnnounce::schema_id ||
-      header->template_id != wire::ShmPoolAnnounce::template_id) {
+  if (!header) return;
+  if (header->schema_id == wire::ShmPoolAnnounce::schema_id) {
+    if (header->template_id == wire::ShmPoolAnnounce::template_id) on_announce(session, message);
     return;
   }
+  if (options_.mode != Mode::driver ||
+      header->schema_id != wire::driver::ShmAttachResponse::schema_id)
+    return;
+  switch (header->template_id) {
+    case wire::driver::ShmAttachResponse::template_id:
+      return on_driver_message<wire::driver::ShmAttachResponse>(message);
+    case wire::driver::ShmLeaseRevoked::template_id:
+      return on_driver_message<wire::driver::ShmLeaseRevoked>(message);
+    case wire::driver::ShmDriverShutdown::template_id:
+      return on_driver_message<wire::driver::ShmDriverShutdown>(message);
+    default:
+      return;  // requests of other clients, and answers to a detach, which change nothing
+  }
+}
+
+void Conductor::on_announce(std::int32_t session, std::span<const std::byte> message) {
   const auto announce = wire::try_decode<wire::ShmPoolAnnounce>(message);
   if (!announce) {
     ++counts_.errors;
@@ -199,6 +229,29 @@ void Conductor::on_message(std::int32_t session, std::span<const std::byte> mess
   }
   joined_.try_emplace(session, context_.now().monotonic);
   for (auto& agent : consumers_) agent->on_announce(context_, session, *announce);
+  for (auto& agent : producers_) {
+    if (agent->lease() != nullptr) agent->lease()->on_announce(context_, session, *announce);
+  }
+}
+
+template <class F>
+void Conductor::for_each_lease(F&& what) {
+  for (auto& agent : producers_) {
+    if (agent->lease() != nullptr) what(*agent->lease());
+  }
+  for (auto& agent : consumers_) {
+    if (agent->lease() != nullptr) what(*agent->lease());
+  }
+}
+
+template <class M>
+void Conductor::on_driver_message(std::span<const std::byte> message) {
+  const auto decoded = wire::try_decode<M>(message);
+  if (!decoded) {
+    ++counts_.errors;
+    return;
+  }
+  for_each_lease([&](LeaseAgent& lease) { lease.on_message(context_, *decoded); });
 }
 
 int Conductor::run_agents() {

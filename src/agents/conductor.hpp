@@ -53,6 +53,11 @@ class Conductor {
   int poll_control();
   int take_images(transport::ImageLog& log);
   void on_message(std::int32_t session, std::span<const std::byte> message);
+  void on_announce(std::int32_t session, std::span<const std::byte> message);
+  template <class M>
+  void on_driver_message(std::span<const std::byte> message);
+  template <class F>
+  void for_each_lease(F&& what);
   int run_agents();
 
   ClientOptions const& options_;

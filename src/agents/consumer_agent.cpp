@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "agents/describe.hpp"
 #include "protocol/overloaded.hpp"
+#include "shm/map.hpp"
 
 namespace tensorpool::agents {
 namespace {
@@ -20,22 +22,8 @@ protocol::ConsumerSettings settings(const ClientOptions& client, const ConsumerO
   s.hello_interval_ns = options.hello_interval_ns;
   s.qos_interval_ns = options.qos_interval_ns;
   s.payload_fallback_uri = options.payload_fallback_uri;
+  s.leased = client.mode == Mode::driver;
   return s;
-}
-
-shm::StreamRegions describe(const wire::ShmPoolAnnounce& announce) {
-  shm::StreamRegions regions;
-  regions.layout.stream_id = announce.stream_id;
-  regions.layout.epoch = announce.epoch;
-  regions.layout.nslots = announce.header_nslots;
-  regions.layout.layout_version = announce.layout_version;
-  regions.layout.header_slot_bytes = announce.header_slot_bytes;
-  regions.header_uri = announce.header_region_uri;
-  for (const wire::PayloadPool& pool : announce.payload_pools) {
-    regions.layout.pools.push_back({pool.pool_id, pool.stride_bytes, pool.pool_nslots});
-    regions.pool_uris.push_back(pool.region_uri);
-  }
-  return regions;
 }
 
 }  // namespace
@@ -45,16 +33,26 @@ ConsumerAgent::ConsumerAgent(AgentContext& context, std::shared_ptr<Request> req
       request_(std::move(request)),
       core_(settings(context.options, options_), context.now()),
       counters_(consumer_counters(), "consumer", options_.stream, options_.consumer_id,
-                static_cast<std::uint32_t>(context.world.file_system.process_id())) {}
+                static_cast<std::uint32_t>(context.world.file_system.process_id())) {
+  if (context.options.mode == Mode::direct) return;
+  lease_ = std::make_unique<LeaseAgent>(
+      context,
+      lease_settings(context.options, options_.attach, wire::driver::Role::consumer,
+                     options_.stream, options_.consumer_id, request_->id_is_ours),
+      lender_.cell(), static_cast<LeaseUser&>(*this));
+  lease_->start(context);
+}
 
 void ConsumerAgent::on_image(AgentContext& context, std::int32_t session, base::Nanos joined,
                              bool available) {
+  if (lease_ != nullptr) lease_->on_image(session, joined, available);
   core_.on_image(context.now(), session, joined, available);
 }
 
 void ConsumerAgent::on_announce(AgentContext& context, std::int32_t session,
                                 const wire::ShmPoolAnnounce& announce) {
   if (closed_ || announce.stream_id != options_.stream) return;
+  if (lease_ != nullptr) lease_->on_announce(context, session, announce);
   protocol::ConsumerActions actions;
   core_.on_announce(context.now(), session, announce, actions);
   apply(context, actions);
@@ -62,7 +60,8 @@ void ConsumerAgent::on_announce(AgentContext& context, std::int32_t session,
 
 int ConsumerAgent::do_work(AgentContext& context) {
   int work = lender_.collect();
-  if (closed_) return work;
+  if (closed_)
+    return lease_ == nullptr || lease_->closed() ? work : work + lease_->do_work(context);
   if (lender_.cell()->closed.load(std::memory_order_acquire) ||
       (request_ != nullptr && request_->abandoned())) {
     let_go(context);
@@ -70,6 +69,15 @@ int ConsumerAgent::do_work(AgentContext& context) {
   }
   work += add_links(context);
   work += read_notes(context);
+  if (lease_ != nullptr) {
+    work += lease_->do_work(context);
+    if (lease_->over() && request_ != nullptr) {
+      std::exchange(request_, nullptr)->fail_with(lease_->last_error());
+      let_go(context);
+      return work + 1;
+    }
+    rewire(context);  // what the lease's state has to say, if it changed
+  }
   const protocol::Now now = context.now();
   if (now.monotonic >= core_.deadline()) {
     protocol::ConsumerActions actions;
@@ -99,7 +107,31 @@ void ConsumerAgent::apply(AgentContext& context, protocol::ConsumerActions& acti
     }
     actions = std::move(next);
   }
+  if (lease_ != nullptr) lease_->set_mapped(core_.session() != 0);
   rewire(context);
+}
+
+Result<bool> ConsumerAgent::on_granted(AgentContext& context,
+                                       const protocol::LeaseGranted& granted) {
+  core_.set_consumer_id(granted.lease.client_id);
+  lease_unmappable_.reset();
+  protocol::ConsumerActions actions;
+  core_.on_lease(context.now(), granted.regions, actions);
+  apply(context, actions);
+  if (lease_unmappable_) return fail(*std::exchange(lease_unmappable_, std::nullopt));
+  return core_.session() != 0;
+}
+
+void ConsumerAgent::on_lease_ended(AgentContext& context) {
+  protocol::ConsumerActions actions;
+  core_.on_lease_ended(context.now(), actions);
+  apply(context, actions);
+}
+
+void ConsumerAgent::on_producer_gone(AgentContext& context) {
+  protocol::ConsumerActions actions;
+  core_.on_producer_gone(context.now(), actions);
+  apply(context, actions);
 }
 
 // Checks and maps everything at once: a read-only mapping costs microseconds per region.
@@ -110,6 +142,7 @@ void ConsumerAgent::map(AgentContext& context, const protocol::MapRegions& actio
   const protocol::Now now = context.now();
   if (!mapped) {
     ++counts_.errors;
+    if (action.of_lease) lease_unmappable_ = mapped.error();
     core_.on_map_failed(now, action.map_id, mapped.error(), next);
     return;
   }
@@ -189,35 +222,39 @@ int ConsumerAgent::read_notes(AgentContext& context) {
   return work;
 }
 
+Standing ConsumerAgent::standing() const noexcept {
+  const protocol::ConsumerState state = core_.state();
+  if (state == protocol::ConsumerState::active) return {PortState::active, Code::ok};
+  const bool mapped = state == protocol::ConsumerState::mapped;
+  if (!mapped && lease_ != nullptr) {
+    if (const auto known = lease_->standing()) return *known;
+  }
+  if (was_active_) return {PortState::reattaching, Code::reattaching};
+  return {PortState::connecting, mapped ? Code::connecting : Code::not_attached};
+}
+
 // Posts a Wiring when what the port should work on changed.
 void ConsumerAgent::rewire(AgentContext& /*context*/) {
   if (closed_) return;
-  const Wired wanted{core_.session(), core_.state(), descriptors_.get()};
+  const Wired wanted{core_.session(), standing(), descriptors_.get()};
   if (wanted == wired_) return;
-  const bool was_active = wired_.state == protocol::ConsumerState::active || was_active_;
   wired_ = wanted;
-  was_active_ = was_active;
+  was_active_ |= wanted.standing.state == PortState::active;
   auto wiring = std::make_unique<Wiring>();
   if (descriptors_ != nullptr) {
     wiring->subscription = descriptors_->subscription.get();
     wiring->lent[wiring->lent_count++] = descriptors_.get();
   }
-  if (core_.state() == protocol::ConsumerState::connecting) {
-    wiring->state = was_active ? PortState::reattaching : PortState::connecting;
-    wiring->reason = was_active ? Code::reattaching : Code::not_attached;
-  } else {
-    regions_->wire(*wiring);
-    const bool active = core_.state() == protocol::ConsumerState::active;
-    wiring->state =
-        active ? PortState::active : (was_active ? PortState::reattaching : PortState::connecting);
-    wiring->reason = active ? Code::ok : (was_active ? Code::reattaching : Code::connecting);
-  }
+  if (core_.session() != 0) regions_->wire(*wiring);
+  wiring->state = wanted.standing.state;
+  wiring->reason = wanted.standing.reason;
   lender_.publish(std::move(wiring));
 }
 
 void ConsumerAgent::on_connection_lost(AgentContext& context) {
   adding_ = {};
   counters_.drop();
+  if (lease_ != nullptr) lease_->on_connection_lost(context);
   context.graveyard.bury(std::move(descriptors_));
   core_.on_links(false);
   rewire(context);
@@ -231,6 +268,7 @@ void ConsumerAgent::let_go(AgentContext& context) {
     std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
   adding_ = {};
   counters_.drop();
+  if (lease_ != nullptr) lease_->close(context);
   context.graveyard.bury(std::move(descriptors_));
   context.graveyard.bury(std::move(regions_));
   // Nobody adopts what is in the mailbox of a port that is closed, or that no handle ever took.

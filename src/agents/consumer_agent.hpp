@@ -1,13 +1,16 @@
-// One consumer of direct mode as the conductor sees it: maps what the core accepted, checks it,
-// lends it to the port. What to do when is the core's decision (protocol/consumer_core.hpp).
+// One consumer as the conductor sees it: maps what the core accepted, checks it, lends it to the port. What to
+// do when is the core's decision (protocol/consumer_core.hpp); in driver mode there is a lease beside it, without
+// which nothing is mapped.
 #pragma once
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agents/context.hpp"
 #include "agents/counters.hpp"
+#include "agents/lease_agent.hpp"
 #include "agents/lender.hpp"
 #include "agents/lent_regions.hpp"
 #include "agents/request.hpp"
@@ -15,7 +18,7 @@
 
 namespace tensorpool::agents {
 
-class ConsumerAgent {
+class ConsumerAgent final : private LeaseUser {
  public:
   ConsumerAgent(AgentContext& context, std::shared_ptr<Request> request);
 
@@ -28,10 +31,17 @@ class ConsumerAgent {
   // The client closes: the port is told, nothing is waited for.
   void close(AgentContext& context);
   // The port is closed and everything it held is back.
-  bool finished() const noexcept { return closed_ && lender_.out() == 0; }
+  bool finished() const noexcept {
+    return closed_ && lender_.out() == 0 && (lease_ == nullptr || lease_->closed());
+  }
   Lender& lender() noexcept { return lender_; }
+  // Null in direct mode.
+  LeaseAgent* lease() noexcept { return lease_.get(); }
 
  private:
+  Result<bool> on_granted(AgentContext& context, const protocol::LeaseGranted& granted) override;
+  void on_lease_ended(AgentContext& context) override;
+  void on_producer_gone(AgentContext& context) override;
   void apply(AgentContext& context, protocol::ConsumerActions& actions);
   void map(AgentContext& context, const protocol::MapRegions& action,
            protocol::ConsumerActions& next);
@@ -41,13 +51,14 @@ class ConsumerAgent {
   void report(AgentContext& context, const protocol::ReportConsumer& what);
   int add_links(AgentContext& context);
   int read_notes(AgentContext& context);
+  Standing standing() const noexcept;
   void rewire(AgentContext& context);
   void let_go(AgentContext& context);
 
   // What the last Wiring said, to post one only for a change.
   struct Wired {
     std::uint64_t session = 0;
-    protocol::ConsumerState state = protocol::ConsumerState::connecting;
+    Standing standing;
     const LentSubscription* subscription = nullptr;
     friend bool operator==(const Wired&, const Wired&) = default;
   };
@@ -56,6 +67,8 @@ class ConsumerAgent {
   std::shared_ptr<Request> request_;  // until its handle took the port
   Lender lender_;
   protocol::ConsumerCore core_;
+  std::unique_ptr<LeaseAgent> lease_;
+  std::optional<Error> lease_unmappable_;  // why the regions of the attach response are not mapped
   std::unique_ptr<LentRegions> regions_;
   LinkAdd<transport::Subscription> adding_;
   std::unique_ptr<LentSubscription> descriptors_;

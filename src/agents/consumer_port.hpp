@@ -54,6 +54,7 @@ class ConsumerPort final : public PortBase<Env> {
   using Base::active;
   using Base::cell_;
   using Base::check;
+  using Base::lease_over;
   using Base::pin;
   using Base::session_;
   using Base::unpin;
@@ -86,6 +87,7 @@ class ConsumerPort final : public PortBase<Env> {
     const Busy busy(*this);
     if (!begin(polled)) return polled;
     if (inbox_empty()) receive();
+    if (!still_leased(polled)) return polled;
     while (!inbox_empty()) {
       const wire::FrameDescriptor descriptor = take();
       if (!admit(descriptor, polled)) continue;
@@ -103,6 +105,7 @@ class ConsumerPort final : public PortBase<Env> {
     const Busy busy(*this);
     if (!begin(polled)) return nullptr;
     if (inbox_empty()) receive();
+    if (!still_leased(polled)) return nullptr;
     while (!inbox_empty()) {
       const wire::FrameDescriptor descriptor = take();
       if (!admit(descriptor, polled)) continue;
@@ -122,6 +125,7 @@ class ConsumerPort final : public PortBase<Env> {
     wire::FrameDescriptor descriptor;
     for (int polls = 0; polls < base::limits::latest_polls; ++polls) {
       if (!active() || halted_ || (inbox_empty() && receive() == 0)) break;
+      if (!still_leased(polled)) break;
       while (!inbox_empty()) {
         const wire::FrameDescriptor arrived = take();
         if (!admit(arrived, polled)) continue;
@@ -233,6 +237,16 @@ class ConsumerPort final : public PortBase<Env> {
       (void)Env::subscription(*wiring_->subscription)
           .poll([](const transport::Fragment&) {}, options_.fragment_limit);
     }
+    return false;
+  }
+
+  // Before the first entry: whoever was stopped past the end of its lease reads nothing any more. The
+  // descriptors go the way of those that arrive without a mapping.
+  bool still_leased(Polled& polled) noexcept {
+    if (inbox_empty() || !lease_over()) [[likely]]
+      return true;
+    inbox_head_ = inbox_tail_ = 0;
+    polled.state = PortState::reattaching;
     return false;
   }
 

@@ -44,16 +44,20 @@ struct AgentContext {
   // Tells the application; nothing without a handler.
   void notify(NoticeKind kind, std::uint32_t stream_id, std::uint64_t epoch,
               std::string_view text) const {
-    if (options.on_notice) options.on_notice(Notice{kind, stream_id, epoch, text});
+    notify(Notice{kind, stream_id, epoch, text});
+  }
+  void notify(const Notice& notice) const {
+    if (options.on_notice) options.on_notice(notice);
   }
 
-  // Encodes `message` and offers it once.
+  // Encodes `message` and offers it once. What became of it is of interest to keepalives only.
   template <class M>
-  void send(LinkAdd<transport::Publication>& link, const M& message) {
-    if (!link.ready()) return;
+  transport::Position send(LinkAdd<transport::Publication>& link, const M& message) {
+    if (!link.ready()) return transport::not_connected;
     scratch.resize(wire::encoded_size(message));
     const auto size = wire::try_encode(message, scratch);
-    if (size) (void)link.get()->offer(std::span<const std::byte>(scratch).first(*size));
+    if (!size) return transport::publication_error;
+    return link.get()->offer(std::span<const std::byte>(scratch).first(*size));
   }
 
   // Aeron's deadline for an add that starts now.

@@ -22,4 +22,20 @@ inline wire::ShmPoolAnnounce describe(const shm::StreamRegions& regions) {
   return announce;
 }
 
+// The regions of an announce or attach response, as whoever maps them wants them.
+inline shm::StreamRegions describe(const wire::ShmPoolAnnounce& announce) {
+  shm::StreamRegions regions;
+  regions.layout.stream_id = announce.stream_id;
+  regions.layout.epoch = announce.epoch;
+  regions.layout.nslots = announce.header_nslots;
+  regions.layout.layout_version = announce.layout_version;
+  regions.layout.header_slot_bytes = announce.header_slot_bytes;
+  regions.header_uri = announce.header_region_uri;
+  for (const wire::PayloadPool& pool : announce.payload_pools) {
+    regions.layout.pools.push_back({pool.pool_id, pool.stride_bytes, pool.pool_nslots});
+    regions.pool_uris.push_back(pool.region_uri);
+  }
+  return regions;
+}
+
 }  // namespace tensorpool::agents

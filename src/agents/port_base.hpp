@@ -46,6 +46,16 @@ class PortBase {
     return resync();
   }
 
+  // The lease is over and the conductor has not noticed yet, because this process stood still: nothing may be
+  // written or believed any more. False in direct mode, without a look at the clock.
+  bool lease_over(base::Nanos now) const noexcept {
+    return now > cell_->lease_deadline.load(std::memory_order_relaxed);
+  }
+  bool lease_over() const noexcept {
+    const base::Nanos deadline = cell_->lease_deadline.load(std::memory_order_relaxed);
+    return deadline != no_deadline && Env::now() > deadline;
+  }
+
   bool active() const noexcept { return wiring_ != nullptr && wiring_->state == PortState::active; }
   // In a child of the process that this port belongs to. REQUIRES check() before.
   bool forked() const noexcept { return wiring_ != nullptr && wiring_->reason == Code::forked; }

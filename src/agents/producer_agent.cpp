@@ -1,19 +1,14 @@
 #include "agents/producer_agent.hpp"
 
-#include <fmt/format.h>
-
 #include <utility>
 
-#include "agents/describe.hpp"
+#include "agents/leased_regions.hpp"
+#include "agents/own_regions.hpp"
 #include "protocol/overloaded.hpp"
 #include "transport/channel.hpp"
 
 namespace tensorpool::agents {
 namespace {
-
-// How many announce periods an epoch must have been silent for before it is removed (SHM-270).
-constexpr base::Nanos epoch_age_periods = 3;
-constexpr base::Nanos never = std::numeric_limits<base::Nanos>::max();
 
 protocol::ProducerSettings settings(const ClientOptions& client, const ProducerOptions& options) {
   protocol::ProducerSettings s;
@@ -21,6 +16,7 @@ protocol::ProducerSettings settings(const ClientOptions& client, const ProducerO
   s.producer_id = options.producer_id;
   s.announce_period_ns = client.announce_period_ns;
   s.qos_interval_ns = options.qos_interval_ns;
+  s.announces = client.mode == Mode::direct;
   return s;
 }
 
@@ -32,6 +28,12 @@ ProducerAgent::ProducerAgent(AgentContext& context, std::shared_ptr<Request> req
       core_(settings(context.options, options_), context.now()),
       counters_(producer_counters(), "producer", options_.stream, options_.producer_id,
                 static_cast<std::uint32_t>(context.world.file_system.process_id())) {
+  RegionUser& user = *this;
+  if (context.options.mode == Mode::direct) {
+    source_ = std::make_unique<OwnRegions>(options_, user);
+  } else {
+    source_ = std::make_unique<LeasedRegions>(context, *request_, lender_.cell(), user);
+  }
   protocol::ProducerActions actions;
   core_.start(actions);
   apply(context, actions);
@@ -39,14 +41,17 @@ ProducerAgent::ProducerAgent(AgentContext& context, std::shared_ptr<Request> req
 
 int ProducerAgent::do_work(AgentContext& context) {
   int work = lender_.collect();
-  if (closed_) return work;
+  if (closed_) return source_->ended() ? work : work + source_->do_work(context);
   if (lender_.cell()->closed.load(std::memory_order_acquire) ||
       (request_ != nullptr && request_->abandoned())) {
     if (const auto gone = let_go(context); !gone)
       context.notify(NoticeKind::error, options_.stream, core_.epoch(), gone.error().message());
     return work + 1;
   }
-  work += step_creation(context);
+  work += source_->do_work(context);
+  if (closed_) return work;
+  if (was_active_ && standing() != posted_)
+    rewire();  // such as the driver that was shut down is back
   work += add_links(context);
   work += read_notes(context);
   const protocol::Now now = context.now();
@@ -56,17 +61,13 @@ int ProducerAgent::do_work(AgentContext& context) {
     apply(context, actions);
     ++work;
   }
-  if (now.monotonic >= collect_at_ns_) {
-    collect_old_epochs(context);
-    ++work;
-  }
   return work + counters_.do_work(context, *lender_.cell(), counts_);
 }
 
 void ProducerAgent::apply(AgentContext& context, protocol::ProducerActions& actions) {
   for (const protocol::ProducerAction& action : actions.take()) {
     std::visit(protocol::Overloaded{
-                   [&](const protocol::CreateRegions&) { create(context); },
+                   [&](const protocol::CreateRegions&) { source_->begin(context); },
                    [&](const protocol::RefreshActivity& a) {
                      if (regions_ != nullptr) regions_->stream.refresh_activity(a.now_ns);
                    },
@@ -85,74 +86,32 @@ void ProducerAgent::apply(AgentContext& context, protocol::ProducerActions& acti
   }
 }
 
-void ProducerAgent::create(AgentContext& context) {
-  shm::CreateOptions create;
-  create.base_dir = options_.base_dir;
-  create.namespace_ = options_.namespace_name;
-  create.file_mode = options_.file_mode;
-  create.prefault = options_.prefault;
-  create.mlock = options_.lock_memory;
-  create.exclusive = true;
-  shm::StreamLayout layout;
-  layout.stream_id = options_.stream;
-  layout.nslots = options_.slots;
-  for (const PoolOptions& pool : options_.pools)
-    layout.pools.push_back({pool.pool_id, pool.stride_bytes});
-  creator_.emplace(context.world.file_system, std::move(create), std::move(layout),
-                   static_cast<std::uint64_t>(context.now().monotonic));
-}
-
-// A bounded step of the creation in each duty cycle: gigabytes are prefaulted without holding up
-// anybody else.
-int ProducerAgent::step_creation(AgentContext& context) {
-  if (!creator_) return 0;
-  auto done = creator_->step();
-  if (!done) {
-    core_.on_create_failed();
-    creator_.reset();
-    ++counts_.errors;
-    context.notify(NoticeKind::error, options_.stream, 0, done.error().message());
-    if (request_ != nullptr) std::exchange(request_, nullptr)->fail_with(std::move(done.error()));
-    (void)let_go(context);  // nothing was created that it could fail to remove
-    return 1;
-  }
-  if (!*done) return 1;
-  created_.emplace(creator_->take());
-  creator_.reset();
-  // The session of a producer's mapping is its epoch: it makes one mapping in its life.
-  regions_ =
-      std::make_unique<LentRegions>(std::move(created_->mapped), created_->regions.layout.epoch);
-  collect_at_ns_ = context.now().monotonic;
-  collect_again_ns_ = collect_at_ns_ + (epoch_age_periods + 1) * context.options.announce_period_ns;
+void ProducerAgent::on_regions(AgentContext& context, std::unique_ptr<LentRegions> regions,
+                               wire::ShmPoolAnnounce description, std::string_view where) {
+  regions_ = std::move(regions);
+  if (const std::uint32_t id = lender_.cell()->client_id.load(std::memory_order_relaxed); id != 0)
+    core_.set_producer_id(id);
   protocol::ProducerActions actions;
-  core_.on_created(context.now(), describe(created_->regions), actions);
+  core_.on_created(context.now(), std::move(description), actions);
   apply(context, actions);
-  context.notify(NoticeKind::mapped, options_.stream, core_.epoch(), created_->directory);
+  context.notify(NoticeKind::mapped, options_.stream, core_.epoch(), where);
   rewire();
-  return 1;
 }
 
-// Epochs that dead producers of this stream left behind (SHM-265, SHM-270): one file a cycle, so that
-// gigabytes of them hold nobody up for long. Twice, for those that are too young at the creation.
-void ProducerAgent::collect_old_epochs(AgentContext& context) {
-  const protocol::Now now = context.now();
-  shm::CollectOptions collect;
-  collect.base_dir = options_.base_dir;
-  collect.namespace_ = options_.namespace_name;
-  collect.stream_id = options_.stream;
-  collect.current_epoch = created_->regions.layout.epoch;
-  collect.min_age_ns =
-      static_cast<std::uint64_t>(epoch_age_periods * context.options.announce_period_ns);
-  collect.now_monotonic_ns = static_cast<std::uint64_t>(now.monotonic);
-  collect.now_realtime_ns = now.realtime;
-  collect.max_files = 1;
-  collect.unfinished_epoch = collecting_;
-  const auto collected = shm::collect_epochs(context.world.file_system, collect);
-  if (!collected)
-    context.notify(NoticeKind::error, options_.stream, 0, collected.error().message());
-  collecting_ = collected ? collected->unfinished_epoch : 0;
-  if (collected && collected->more) return;
-  collect_at_ns_ = std::exchange(collect_again_ns_, never);
+void ProducerAgent::on_regions_lost(AgentContext& context) {
+  if (regions_ == nullptr) return;
+  core_.on_lost();
+  context.graveyard.bury(std::move(regions_));
+  rewire();
+}
+
+void ProducerAgent::on_no_regions(AgentContext& context, Error why) {
+  core_.on_create_failed();
+  ++counts_.errors;
+  if (request_ == nullptr) return rewire();  // the port says why, until it is closed
+  context.notify(NoticeKind::error, options_.stream, 0, why.message());
+  std::exchange(request_, nullptr)->fail_with(std::move(why));
+  (void)let_go(context);  // nothing is there that could not be removed
 }
 
 int ProducerAgent::add_links(AgentContext& context) {
@@ -173,7 +132,6 @@ int ProducerAgent::add_links(AgentContext& context) {
   descriptor_ = std::make_unique<LentPublication>(context.generation, adding_.take());
   core_.on_links(true);
   rewire();
-  if (request_ != nullptr) std::exchange(request_, nullptr)->complete(lender_.cell());
   return *step;
 }
 
@@ -183,31 +141,43 @@ int ProducerAgent::read_notes(AgentContext& context) {
   std::uint64_t& read = notes_read_[static_cast<std::size_t>(NoteKind::link_failed)];
   if (value.count == read) return 0;
   read = value.count;
-  if (descriptor_ == nullptr || value.session != regions_->session) return 0;
+  if (descriptor_ == nullptr || regions_ == nullptr || value.session != regions_->session) return 0;
   context.graveyard.bury(std::move(descriptor_));
   core_.on_links(false);
   rewire();
   return 1;
 }
 
+Standing ProducerAgent::standing() const noexcept {
+  if (core_.state() == protocol::ProducerState::active) return {PortState::active, Code::ok};
+  if (regions_ == nullptr) {
+    if (const auto known = source_->standing()) return *known;
+  }
+  if (was_active_) return {PortState::reattaching, Code::reattaching};
+  return {PortState::connecting, Code::connecting};
+}
+
 void ProducerAgent::rewire() {
   auto wiring = std::make_unique<Wiring>();
-  regions_->wire(*wiring);
-  const bool active = core_.state() == protocol::ProducerState::active;
-  wiring->state =
-      active ? PortState::active : (was_active_ ? PortState::reattaching : PortState::connecting);
-  wiring->reason = active ? Code::ok : (was_active_ ? Code::reattaching : Code::connecting);
-  was_active_ |= active;
+  if (regions_ != nullptr) regions_->wire(*wiring);
+  const Standing now = standing();
+  posted_ = now;
+  wiring->state = now.state;
+  wiring->reason = now.reason;
+  was_active_ |= now.state == PortState::active;
   if (descriptor_ != nullptr) {
     wiring->links[wiring->link_count++] = descriptor_->publication.get();
     wiring->lent[wiring->lent_count++] = descriptor_.get();
   }
   lender_.publish(std::move(wiring));
+  if (now.state == PortState::active && request_ != nullptr)
+    std::exchange(request_, nullptr)->complete(lender_.cell());
 }
 
 void ProducerAgent::on_connection_lost(AgentContext& context) {
   adding_ = {};
   counters_.drop();
+  if (source_->lease() != nullptr) source_->lease()->on_connection_lost(context);
   if (descriptor_ == nullptr) return;
   context.graveyard.bury(std::move(descriptor_));
   core_.on_links(false);
@@ -220,15 +190,11 @@ Result<void> ProducerAgent::let_go(AgentContext& context) {
   closed_ = true;
   const bool taken = request_ == nullptr;
   core_.on_close();
-  creator_.reset();
   adding_ = {};
   counters_.drop();
   if (request_ != nullptr)
     std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
-  Result<void> removed;
-  if (created_ && options_.remove_on_close)
-    removed = shm::remove_stream(context.world.file_system, *created_);
-  created_.reset();
+  Result<void> removed = source_->end(context);
   context.graveyard.bury(std::move(descriptor_));
   context.graveyard.bury(std::move(regions_));
   // Nobody adopts what is in the mailbox of a port that is closed, or that no handle ever took.

@@ -1,23 +1,21 @@
-// One producer of direct mode as the conductor sees it: creates the regions, announces them, keeps
-// them alive, lends them to the port. What to do when is the core's decision
-// (protocol/producer_core).
+// One producer as the conductor sees it: announces its regions, keeps them alive, lends them to the port.
+// Where they come from is its RegionSource's affair; what to do when is the core's decision
+// (protocol/producer_core.hpp).
 #pragma once
 
-#include <limits>
 #include <memory>
-#include <optional>
 
 #include "agents/context.hpp"
 #include "agents/counters.hpp"
 #include "agents/lender.hpp"
 #include "agents/lent_regions.hpp"
+#include "agents/region_source.hpp"
 #include "agents/request.hpp"
 #include "protocol/producer_core.hpp"
-#include "shm/create.hpp"
 
 namespace tensorpool::agents {
 
-class ProducerAgent {
+class ProducerAgent final : private RegionUser {
  public:
   ProducerAgent(AgentContext& context, std::shared_ptr<Request> request);
 
@@ -28,16 +26,20 @@ class ProducerAgent {
   // not be removed; the agent is closed all the same.
   Result<void> close(AgentContext& context);
   // The port is closed and everything it held is back.
-  bool finished() const noexcept { return closed_ && lender_.out() == 0; }
+  bool finished() const noexcept { return closed_ && lender_.out() == 0 && source_->ended(); }
   Lender& lender() noexcept { return lender_; }
+  // Null in direct mode.
+  LeaseAgent* lease() noexcept { return source_->lease(); }
 
  private:
   void apply(AgentContext& context, protocol::ProducerActions& actions);
-  void create(AgentContext& context);
-  int step_creation(AgentContext& context);
-  void collect_old_epochs(AgentContext& context);
+  void on_regions(AgentContext& context, std::unique_ptr<LentRegions> regions,
+                  wire::ShmPoolAnnounce description, std::string_view where) override;
+  void on_regions_lost(AgentContext& context) override;
+  void on_no_regions(AgentContext& context, Error why) override;
   int add_links(AgentContext& context);
   int read_notes(AgentContext& context);
+  Standing standing() const noexcept;
   void rewire();
   Result<void> let_go(AgentContext& context);
 
@@ -45,18 +47,14 @@ class ProducerAgent {
   std::shared_ptr<Request> request_;  // until it is complete or failed
   Lender lender_;
   protocol::ProducerCore core_;
-  std::optional<shm::StreamCreator> creator_;
+  std::unique_ptr<RegionSource> source_;
   std::unique_ptr<LentRegions> regions_;
-  std::optional<shm::CreatedStream> created_;  // description and place; its mapping is regions_'s
   LinkAdd<transport::Publication> adding_;
   std::unique_ptr<LentPublication> descriptor_;
   std::array<std::uint64_t, note_kinds> notes_read_{};
   CounterSet counters_;
   AgentCounts counts_;
-  // When to look for old epochs, and when once more: for those that were too young at the creation.
-  base::Nanos collect_at_ns_ = std::numeric_limits<base::Nanos>::max();
-  base::Nanos collect_again_ns_ = std::numeric_limits<base::Nanos>::max();
-  std::uint64_t collecting_ = 0;  // the epoch that is removed in part
+  Standing posted_;  // what the last Wiring said
   bool was_active_ = false;
   bool closed_ = false;
 };

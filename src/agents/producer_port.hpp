@@ -45,6 +45,7 @@ class ProducerPort final : public PortBase<Env> {
   using Base::active;
   using Base::cell_;
   using Base::check;
+  using Base::lease_over;
   using Base::pin;
   using Base::session_;
   using Base::unpin;
@@ -77,6 +78,9 @@ class ProducerPort final : public PortBase<Env> {
       return fail(Error::hot(Code::claims_exhausted, "claim", window_.next() - window_.head(),
                              window_.size()));
     }
+    const base::Nanos now = Env::now();
+    if (lease_over(now)) [[unlikely]]
+      return fail(Error::hot(Code::reattaching, "claim"));
     const std::uint64_t seq = window_.take();
     shm::mark_in_progress(wiring_->slot(seq), seq);  // W1, W2
     pin(*wiring_);
@@ -90,7 +94,7 @@ class ProducerPort final : public PortBase<Env> {
     parked.fields.values_len_bytes = static_cast<std::uint32_t>(size);
     parked.fields.payload_slot = wiring_->geometry.header_index(seq);
     parked.fields.pool_id = pool->pool_id;
-    return ClaimedSlot{wiring_, session_,     seq, Env::now(), wiring_->payload(*pool, seq),
+    return ClaimedSlot{wiring_, session_,     seq, now, wiring_->payload(*pool, seq),
                        size,    pool->pool_id};
   }
 
@@ -104,11 +108,8 @@ class ProducerPort final : public PortBase<Env> {
       refuse(wiring);
       return fail(Error::hot(ended(), "commit"));
     }
-    if (!active()) {
-      finish(claim.seq, false);
-      let_go(wiring);
-      return fail(Error::hot(why_not(), "commit"));
-    }
+    if (!active() || lease_over()) [[unlikely]]
+      return refuse_commit(claim);
     const shm::SlotRef slot = wiring.slot(claim.seq);
     Parked& parked = parked_[protocol::ClaimWindow::entry(claim.seq)];
     parked.trace_id = options.trace_id;
@@ -135,7 +136,7 @@ class ProducerPort final : public PortBase<Env> {
       refuse(wiring);
       return fail(Error::hot(ended(), "abort"));
     }
-    finish(claim.seq, false);
+    finish(claim.seq, false, !lease_over());
     let_go(wiring);
     if (this->forked()) return fail(Error::hot(Code::forked, "abort"));
     return {};
@@ -235,22 +236,30 @@ class ProducerPort final : public PortBase<Env> {
     let_go(wiring);
   }
 
-  // Marks the claim and tells consumers of everything whose turn has come.
-  Told finish(std::uint64_t seq, bool announce) noexcept {
+  // The claim's session is still the port's, but nothing may be published in it: counts as aborted.
+  [[gnu::noinline, gnu::cold]] Result<Committed> refuse_commit(const ClaimedSlot& claim) noexcept {
+    const Code why = active() ? Code::lease_ended : why_not();
+    finish(claim.seq, false, false);
+    let_go(*claim.wiring);
+    return fail(Error::hot(why, "commit"));
+  }
+
+  // Marks the claim and tells consumers of everything whose turn has come, if the lease still holds.
+  Told finish(std::uint64_t seq, bool announce, bool leased = true) noexcept {
     if (!announce) counts().aborted.add();
     window_.finish(seq, announce);
     Told told = Told::held;
     window_.drain([&](std::uint64_t ready) {
-      const Told outcome = publish(ready);
+      const Told outcome = publish(ready, leased);
       if (ready == seq) told = outcome;
     });
     return told;
   }
 
-  Told publish(std::uint64_t seq) noexcept {
+  Told publish(std::uint64_t seq, bool leased) noexcept {
     const Parked& frame = parked_[protocol::ClaimWindow::entry(seq)];
     Env::template step<Step::before_descriptor>();
-    if (!active()) {
+    if (!leased || !active()) {
       counts().not_announced.add();
       return Told::link_down;
     }

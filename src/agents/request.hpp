@@ -18,15 +18,22 @@ class Request {
  public:
   enum class State : std::uint8_t { pending, complete, failed, abandoned };
 
-  explicit Request(ProducerOptions options)
-      : kind(RequestKind::producer), producer(std::move(options)) {}
-  explicit Request(ConsumerOptions options)
-      : kind(RequestKind::consumer), consumer(std::move(options)) {}
+  explicit Request(ProducerOptions options, bool id_chosen_at_random = false)
+      : kind(RequestKind::producer),
+        producer(std::move(options)),
+        id_is_ours(id_chosen_at_random) {}
+  explicit Request(ConsumerOptions options, bool id_chosen_at_random = false)
+      : kind(RequestKind::consumer),
+        consumer(std::move(options)),
+        id_is_ours(id_chosen_at_random) {}
 
   // Set before the request is queued, constant from then on.
   const RequestKind kind;
   ProducerOptions producer;
   ConsumerOptions consumer;
+  // The producer's or consumer's id is not the application's choice: in driver mode another one will do when
+  // it is taken (DRV-27).
+  const bool id_is_ours;
 
   // Conductor: ends the request, once. The release pairs with the acquire in state(): who sees the
   // end sees the result (CON-22). Where the handle was dropped first, nobody will ever use the port,

@@ -77,6 +77,7 @@ inline constexpr std::uint64_t tmpfs_type = 0x01021994U;      // SHM-131
 enum class OpenMode : std::uint8_t {
   directory,         // anything else is refused
   read,              // an existing file, for reading
+  read_write,        // an existing file, for reading and writing
   create_exclusive,  // a new file of this user, for reading and writing; fails when the name exists
 };
 

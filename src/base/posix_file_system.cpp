@@ -154,6 +154,9 @@ Result<File> PosixFileSystem::open(const File& directory, const std::string& nam
     case OpenMode::read:
       fd = ::openat(directory.id(), name.c_str(), common | O_RDONLY | O_NONBLOCK);
       break;
+    case OpenMode::read_write:
+      fd = ::openat(directory.id(), name.c_str(), common | O_RDWR | O_NONBLOCK);
+      break;
     case OpenMode::create_exclusive:
       fd = ::openat(directory.id(), name.c_str(), common | O_RDWR | O_CREAT | O_EXCL, 0600);
       break;

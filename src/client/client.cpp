@@ -188,10 +188,12 @@ Pending<Producer> Client::producer(ProducerOptions options) {
     return Pending<Producer>(std::make_shared<detail::PendingCore>(std::move(error)));
   };
   if (core_ == nullptr) return refuse(Error::hot(Code::closed, "Client::producer"));
-  if (auto valid = client::check(options); !valid) return refuse(std::move(valid.error()));
-  if (options.producer_id == 0) options.producer_id = base::random_id();
   auto core = std::static_pointer_cast<ClientCore>(core_);
-  auto request = std::make_shared<agents::Request>(std::move(options));
+  if (auto valid = client::check(options, core->options().mode); !valid)
+    return refuse(std::move(valid.error()));
+  const bool any_id = options.producer_id == 0;
+  if (any_id) options.producer_id = base::random_id();
+  auto request = std::make_shared<agents::Request>(std::move(options), any_id);
   if (auto sent = core->submit(request); !sent) return refuse(std::move(sent.error()));
   return Pending<Producer>(
       std::make_shared<detail::PendingCore>(std::move(core), std::move(request)));
@@ -203,9 +205,10 @@ Pending<Consumer> Client::consumer(ConsumerOptions options) {
   };
   if (core_ == nullptr) return refuse(Error::hot(Code::closed, "Client::consumer"));
   if (auto valid = client::check(options); !valid) return refuse(std::move(valid.error()));
-  if (options.consumer_id == 0) options.consumer_id = base::random_id();
+  const bool any_id = options.consumer_id == 0;
+  if (any_id) options.consumer_id = base::random_id();
   auto core = std::static_pointer_cast<ClientCore>(core_);
-  auto request = std::make_shared<agents::Request>(std::move(options));
+  auto request = std::make_shared<agents::Request>(std::move(options), any_id);
   if (auto sent = core->submit(request); !sent) return refuse(std::move(sent.error()));
   return Pending<Consumer>(
       std::make_shared<detail::PendingCore>(std::move(core), std::move(request)));

@@ -48,6 +48,72 @@ Result<void> positive(const char* call, const char* setting, std::int64_t value)
   return bad(call, setting, std::to_string(value), "greater than 0");
 }
 
+// What a lease goes by, in driver mode and out of it: a setting that is wrong is not left for later.
+Result<void> check_leases(const char* call, const ClientOptions& o) {
+  const std::pair<const char*, std::int64_t> times[] = {
+      {"keepalive_interval_ns", o.keepalive_interval_ns},
+      {"attach_timeout_ns", o.attach_timeout_ns},
+      {"attach_resend_ns", o.attach_resend_ns},
+      {"backoff_first_ns", o.backoff_first_ns},
+      {"backoff_largest_ns", o.backoff_largest_ns}};
+  for (const auto& [setting, value] : times) {
+    if (auto r = positive(call, setting, value); !r) return r;
+  }
+  if (o.keepalive_grace < 1)
+    return bad(call, "keepalive_grace", std::to_string(o.keepalive_grace), "at least 1");
+  if (o.attach_resend_ns > o.attach_timeout_ns) {
+    return bad(call, "attach_resend_ns", std::to_string(o.attach_resend_ns),
+               fmt::format("at most attach_timeout_ns, {}", o.attach_timeout_ns));
+  }
+  if (o.backoff_first_ns > o.backoff_largest_ns) {
+    return bad(call, "backoff_first_ns", std::to_string(o.backoff_first_ns),
+               fmt::format("at most backoff_largest_ns, {}", o.backoff_largest_ns));
+  }
+  return {};
+}
+
+Result<void> check_attach(const char* call, const AttachOptions& o) {
+  if (o.publish_mode > PublishMode::existing_or_create) {
+    return bad(call, "attach.publish_mode", std::to_string(static_cast<int>(o.publish_mode)),
+               "by_role, require_existing or existing_or_create");
+  }
+  if (o.hugepages > Hugepages::required) {
+    return bad(call, "attach.hugepages", std::to_string(static_cast<int>(o.hugepages)),
+               "unspecified, standard or required");
+  }
+  if (o.expected_layout_version > 1) {
+    return bad(call, "attach.expected_layout_version", std::to_string(o.expected_layout_version),
+               "0 (any) or 1");
+  }
+  if (o.desired_node_id && (*o.desired_node_id == 0 || *o.desired_node_id == no_id)) {
+    return bad(call, "attach.desired_node_id", std::to_string(*o.desired_node_id),
+               "absent or 1 to 4294967294");
+  }
+  return {};
+}
+
+// CON-50: in driver mode the driver decides what the regions are and where they lie.
+Result<void> check_driver_decides(const char* call, const ProducerOptions& o) {
+  const ProducerOptions fresh;
+  const std::pair<const char*, bool> settings[] = {
+      {"pools", o.pools.empty()},
+      {"slots", o.slots == fresh.slots},
+      {"base_dir", o.base_dir == fresh.base_dir},
+      {"namespace_name", o.namespace_name == fresh.namespace_name},
+      {"file_mode", o.file_mode == fresh.file_mode},
+      {"prefault", o.prefault == fresh.prefault},
+      {"lock_memory", o.lock_memory == fresh.lock_memory},
+      {"remove_on_close", o.remove_on_close == fresh.remove_on_close}};
+  for (const auto& [setting, untouched] : settings) {
+    if (!untouched) {
+      return bad(call, setting, "a value of its own",
+                 "left alone in driver mode: regions are as the driver is configured (a profile of "
+                 "its file), or ask for Mode::direct");
+    }
+  }
+  return {};
+}
+
 Result<void> check_stream(const char* call, std::uint32_t stream, std::uint32_t id,
                           const char* id_name) {
   if (stream == 0 || stream == no_id)
@@ -68,12 +134,6 @@ Result<void> check(const ClientOptions& o) {
   if (o.idle > Idle::noop)
     return bad(call, "idle", std::to_string(static_cast<int>(o.idle)),
                "backoff, sleeping, yielding, busy_spin or noop");
-  if (o.mode == Mode::driver) {
-    return fail(Code::unsupported, call,
-                "mode = driver: the driver is not part of this version; ask for Mode::direct, in "
-                "which each producer "
-                "owns the regions of its stream");
-  }
   if (!o.aeron_dir.empty() && o.aeron_dir.front() != '/') {
     return bad(call, "aeron_dir", o.aeron_dir, "empty or an absolute path");
   }
@@ -100,6 +160,7 @@ Result<void> check(const ClientOptions& o) {
   if (o.liveness_factor < 3 || o.liveness_factor > 5) {
     return bad(call, "liveness_factor", std::to_string(o.liveness_factor), "3 to 5");
   }
+  if (auto r = check_leases(call, o); !r) return r;
   if (o.allowed_base_dirs.empty()) {
     return bad(call, "allowed_base_dirs", "[]",
                "a list of existing absolute directories; without one nothing may be mapped");
@@ -120,16 +181,18 @@ Result<void> check(const ClientOptions& o) {
   return {};
 }
 
-Result<void> check(const ProducerOptions& o) {
+Result<void> check(const ProducerOptions& o, Mode mode) {
   constexpr const char* call = "Client::producer";
   if (auto r = check_stream(call, o.stream, o.producer_id, "producer_id"); !r) return r;
+  if (auto r = check_attach(call, o.attach); !r) return r;
   if (auto r = positive(call, "qos_interval_ns", o.qos_interval_ns); !r) return r;
+  if (o.max_claims < 1 || o.max_claims > limits::claims_per_producer) {
+    return bad(call, "max_claims", std::to_string(o.max_claims), "1 to 64");
+  }
+  if (mode == Mode::driver) return check_driver_decides(call, o);
   if (!std::has_single_bit(o.slots) || o.slots > limits::header_slots_max) {
     return bad(call, "slots", std::to_string(o.slots),
                fmt::format("a power of two, at most {}", limits::header_slots_max));
-  }
-  if (o.max_claims < 1 || o.max_claims > limits::claims_per_producer) {
-    return bad(call, "max_claims", std::to_string(o.max_claims), "1 to 64");
   }
   if (o.pools.empty())
     return bad(call, "pools", "[]",
@@ -157,6 +220,7 @@ Result<void> check(const ProducerOptions& o) {
 Result<void> check(const ConsumerOptions& o) {
   constexpr const char* call = "Client::consumer";
   if (auto r = check_stream(call, o.stream, o.consumer_id, "consumer_id"); !r) return r;
+  if (auto r = check_attach(call, o.attach); !r) return r;
   if (auto r = positive(call, "hello_interval_ns", o.hello_interval_ns); !r) return r;
   if (auto r = positive(call, "qos_interval_ns", o.qos_interval_ns); !r) return r;
   if (o.mode != DeliveryMode::stream && o.mode != DeliveryMode::rate_limited) {

@@ -8,7 +8,8 @@
 namespace tensorpool::client {
 
 Result<void> check(const ClientOptions& options);
-Result<void> check(const ProducerOptions& options);
+// `mode` is the client's.
+Result<void> check(const ProducerOptions& options, Mode mode);
 Result<void> check(const ConsumerOptions& options);
 
 }  // namespace tensorpool::client

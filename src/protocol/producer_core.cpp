@@ -37,6 +37,7 @@ void ProducerCore::on_links(bool up) noexcept {
 void ProducerCore::announce(Now now, ProducerActions& actions) {
   next_announce_ns_ = now.monotonic + settings_.announce_period_ns;
   actions.add(RefreshActivity{static_cast<std::uint64_t>(now.monotonic)});
+  if (!settings_.announces) return;
   const base::Nanos clock =
       settings_.clock_domain == ClockDomain::monotonic ? now.monotonic : now.realtime;
   announce_.announce_timestamp_ns =

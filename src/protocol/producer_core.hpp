@@ -1,5 +1,6 @@
-// A producer of direct mode: creates its regions, announces them, keeps them alive. Sans-IO like
-// consumer_core.hpp. INIT → CONNECTING → MAPPED → ACTIVE of docs/protocol/04-driver.md B7 and B8.
+// A producer: gets its regions, announces them, keeps them alive. Sans-IO like consumer_core.hpp. INIT →
+// CONNECTING → MAPPED → ACTIVE of docs/protocol/04-driver.md B7 and B8. In driver mode the driver creates and
+// announces, and regions come and go with the lease (lease_core.hpp).
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@ struct ProducerSettings {
   ClockDomain clock_domain = ClockDomain::monotonic;
   base::Nanos announce_period_ns = 1'000'000'000;
   base::Nanos qos_interval_ns = 1'000'000'000;
+  bool announces = true;  // direct mode (STR-22); in driver mode the driver does (STR-21)
 };
 
 enum class ProducerState : std::uint8_t {
@@ -30,7 +32,8 @@ enum class ProducerState : std::uint8_t {
   closed = 5,
 };
 
-// Create the regions of a new epoch; answer with on_created() or on_create_failed().
+// Get the regions of a new epoch: create them, or ask the driver for a lease. Answer with on_created() or
+// on_create_failed().
 struct CreateRegions {};
 // Set the activity timestamp of every region to `now_ns` (STR-213).
 struct RefreshActivity {
@@ -55,6 +58,10 @@ class ProducerCore {
   // `description` is the announce of the new regions but for its timestamp.
   void on_created(Now now, wire::ShmPoolAnnounce description, ProducerActions& actions);
   void on_create_failed() noexcept { state_ = ProducerState::failed; }
+  // Driver mode: the lease is lost, and with it the regions. on_created() may come again.
+  void on_lost() noexcept { state_ = ProducerState::connecting; }
+  // The id of the lease, which is the producer's (decision in 04-driver.md A3).
+  void set_producer_id(std::uint32_t id) noexcept { settings_.producer_id = id; }
   // The descriptor publication is there, or gone. The regions stay (a media driver may come back).
   void on_links(bool up) noexcept;
   void on_close() noexcept { state_ = ProducerState::closed; }

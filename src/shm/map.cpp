@@ -66,6 +66,7 @@ struct Wanted {
   const StreamLayout* layout;
   const PoolSpec* pool;
   std::uint64_t bytes;  // of the formula
+  Access access;
 };
 
 // Opens, measures and maps one region, and reads its superblock.
@@ -73,7 +74,7 @@ Result<Mapping> map_region(FileSystem& file_system, const MapPolicy& policy,
                            const std::string& uri_text, const Wanted& wanted, Superblock& block) {
   auto uri = parse_uri(uri_text);
   if (!uri) return fail(uri.error());
-  auto file = open_region(file_system, policy, *uri);
+  auto file = open_region(file_system, policy, *uri, wanted.access);
   if (!file) return fail(file.error());
   auto info = file_system.file_system_info(*file);
   if (!info) return fail(info.error());
@@ -98,9 +99,9 @@ Result<Mapping> map_region(FileSystem& file_system, const MapPolicy& policy,
     return fail(Code::region_invalid, "map_stream",
                 fmt::format("'{}' ends inside a hugepage of {} bytes", uri->path, granule));
   }
-  auto address = file_system.map(*file, bytes, Access::read_only);
+  auto address = file_system.map(*file, bytes, wanted.access);
   if (!address) return fail(address.error());
-  Mapping mapping(file_system, *address, bytes, Access::read_only, granule);
+  Mapping mapping(file_system, *address, bytes, wanted.access, granule);
   block = load_superblock(mapping.base());
   if (const SuperblockFault fault = check(block, *wanted.layout, wanted.pool);
       fault != SuperblockFault::none) {
@@ -219,7 +220,8 @@ Superblock load_superblock(const std::byte* region) noexcept {
   return decode_superblock(copy);
 }
 
-Result<File> open_region(FileSystem& file_system, const MapPolicy& policy, const RegionUri& uri) {
+Result<File> open_region(FileSystem& file_system, const MapPolicy& policy, const RegionUri& uri,
+                         Access access) {
   const std::string& path = uri.path;
   if (path.empty() || path.front() != '/') return rejected(path, "the path is not absolute");
   auto canonical = file_system.canonical(path);
@@ -236,7 +238,9 @@ Result<File> open_region(FileSystem& file_system, const MapPolicy& policy, const
   // The announced path, which is the canonical one unless a link is in it (SHM-119).
   auto parent = open_parent(file_system, path);
   if (!parent) return rejected(path, parent.error());
-  auto file = file_system.open(parent->directory, parent->leaf, base::OpenMode::read);
+  const auto mode =
+      access == Access::read_write ? base::OpenMode::read_write : base::OpenMode::read;
+  auto file = file_system.open(parent->directory, parent->leaf, mode);
   if (!file) return rejected(path, file.error());
   auto status = file_system.status(*file);
   if (!status) return fail(status.error());
@@ -246,7 +250,7 @@ Result<File> open_region(FileSystem& file_system, const MapPolicy& policy, const
 }
 
 Result<MappedStream> map_stream(FileSystem& file_system, const MapPolicy& policy,
-                                const StreamRegions& description) {
+                                const StreamRegions& description, Access access) {
   const StreamLayout& layout = description.layout;
   if (const LayoutFault fault = check(layout); fault != LayoutFault::none)
     return fail(layout_error(fault, layout));
@@ -258,7 +262,7 @@ Result<MappedStream> map_stream(FileSystem& file_system, const MapPolicy& policy
   MappedStream stream;
   Superblock block;
   auto header = map_region(file_system, policy, description.header_uri,
-                           {&layout, nullptr, *header_ring_bytes(layout.nslots)}, block);
+                           {&layout, nullptr, *header_ring_bytes(layout.nslots), access}, block);
   if (!header) return fail(header.error());
   stream.header = std::move(*header);
   stream.pid = block.pid;
@@ -267,7 +271,7 @@ Result<MappedStream> map_stream(FileSystem& file_system, const MapPolicy& policy
     const PoolSpec& pool = layout.pools[i];
     auto mapped =
         map_region(file_system, policy, description.pool_uris[i],
-                   {&layout, &pool, *pool_bytes(layout.nslots, pool.stride_bytes)}, block);
+                   {&layout, &pool, *pool_bytes(layout.nslots, pool.stride_bytes), access}, block);
     if (!mapped) return fail(mapped.error());
     stream.pools.push_back(std::move(*mapped));
     stream.pool_pids.push_back(block.pid);

@@ -1,4 +1,4 @@
-// Mapping regions that somebody else created: every check of "Path containment and safe opening",
+// Mapping regions that somebody else created, for reading or, as the producer of a lease, for writing: every check of "Path containment and safe opening",
 // "Hugepage verification" and "Mapping and superblock validation", in trusted deployments too. All
 // or nothing: a failing check of one region leaves nothing mapped (SHM-123, SHM-137).
 #pragma once
@@ -72,18 +72,20 @@ SuperblockFault check(const Superblock& block, const StreamLayout& layout,
 // bytes long.
 Superblock load_superblock(const std::byte* region) noexcept;
 
-// Maps a stream read-only from its description. Errors: invalid_uri, path_rejected (containment,
+// Maps a stream from its description. Only a producer that the driver gave a lease of the stream asks for
+// read_write. Errors: invalid_uri, path_rejected (containment,
 // links, kind, identity), permission_rejected, hugepages_required, region_invalid (size,
 // superblock, layout), unsupported (a layout version other than 1), limit_exceeded, system_error.
 //
 // Freshness of activity and announce is the caller's question (fresh(), activity_ns()), since an
 // attach response is not subject to it. With policy.mlock() this call also reads in all pages.
 Result<MappedStream> map_stream(base::FileSystem& file_system, const MapPolicy& policy,
-                                const StreamRegions& description);
+                                const StreamRegions& description,
+                                base::Access access = base::Access::read_only);
 
 // The safe opening alone, for tools: containment, no link in any component, a regular file, the
-// same file as the canonical path, permissions. Open for reading.
+// same file as the canonical path, permissions.
 Result<base::File> open_region(base::FileSystem& file_system, const MapPolicy& policy,
-                               const RegionUri& uri);
+                               const RegionUri& uri, base::Access access = base::Access::read_only);
 
 }  // namespace tensorpool::shm

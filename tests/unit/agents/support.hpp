@@ -22,8 +22,16 @@
 
 namespace tensorpool::agents::test {
 
-using TestProducer = ProducerPort<VirtualEnv>;
-using TestConsumer = ConsumerPort<VirtualEnv>;
+// Ports read the clock of the world that is there.
+struct WorldEnv : VirtualEnv {
+  static base::Nanos now() noexcept {
+    return clock == nullptr ? base::SystemClock::monotonic() : clock->monotonic_ns();
+  }
+  static inline const base::Clock* clock = nullptr;
+};
+
+using TestProducer = ProducerPort<WorldEnv>;
+using TestConsumer = ConsumerPort<WorldEnv>;
 
 // Closes a port before it goes, as the public handles do: it gives back what it holds.
 struct CloseAndDelete {
@@ -47,6 +55,7 @@ struct Heard {
   std::uint32_t stream_id = 0;
   std::uint64_t epoch = 0;
   std::string text;
+  LeaseEnd lease_end = LeaseEnd::none;
 };
 
 class World;
@@ -102,7 +111,12 @@ class Node {
 class World {
  public:
   explicit World(const sim::NetworkOptions& network_options = {})
-      : network(clock, network_options) {}
+      : network(clock, network_options) {
+    WorldEnv::clock = &clock;
+  }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  ~World() { WorldEnv::clock = nullptr; }
 
   ClientOptions client_options() const {
     ClientOptions options;
@@ -160,6 +174,7 @@ class World {
   // The port of a request, once it is complete.
   Owned<TestProducer> producer(const std::shared_ptr<Request>& request) {
     EXPECT_TRUE(run_until([&] { return request->state() == Request::State::complete; }));
+    if (request->state() != Request::State::complete) return {};
     ProducerPortOptions options;
     options.stream_id = request->producer.stream;
     options.producer_id = request->producer.producer_id;
@@ -193,7 +208,8 @@ class World {
 inline Node::Node(World& world, ClientOptions wanted)
     : options(std::move(wanted)), transport(spy_on(world.network.make_transport(), spy)) {
   options.on_notice = [this](const Notice& notice) {
-    notices.push_back({notice.kind, notice.stream_id, notice.epoch, std::string(notice.text)});
+    notices.push_back(
+        {notice.kind, notice.stream_id, notice.epoch, std::string(notice.text), notice.lease_end});
     if (!in_do_work) ++notices_outside;
     if (also) also(notice);
   };
