@@ -75,17 +75,19 @@ class TENSORPOOL_EXPORT Client {
   Client& operator=(const Client&) = delete;
   ~Client();
 
-  // Creates the regions of a stream (direct mode) and gets a producer for it. Complete once frames
-  // can be claimed. Errors, from the Pending: invalid_argument naming the setting, limit_exceeded
-  // (64 ports a client), back_pressured (the command queue is full), closed; stream_in_use naming
-  // the process that writes this stream already (one that this client closed before does not count,
-  // one of another client until that client's conductor has seen it close); no_space,
-  // permission_rejected, path_rejected, unsupported and system_error from the file system;
+  // Gets a producer for a stream: creates its regions (direct mode), or attaches to them through the driver.
+  // Complete once frames can be claimed. In driver mode an attach that fails is tried again until then, each
+  // reason is told in a Notice and by the text of a wait() that timed out; with ClientOptions::reattach off the
+  // first one is an error: rejected, timeout, malformed_message, lease_ended, shutdown. Errors, from the
+  // Pending: invalid_argument naming the setting, limit_exceeded (64 ports a client), back_pressured (the
+  // command queue is full), closed; stream_in_use naming the process that writes this stream already (one that
+  // this client closed before does not count, one of another client until that client's conductor has seen it
+  // close); no_space, permission_rejected, path_rejected, unsupported and system_error from the file system;
   // transport_error.
   Pending<Producer> producer(ProducerOptions options);
   // Complete once the descriptor stream is subscribed to, which takes a media driver but no producer:
-  // it is `connecting` until its stream is announced. Errors, from the Pending: invalid_argument,
-  // limit_exceeded, back_pressured, closed.
+  // it is `connecting` until its stream is announced, or in driver mode until it has a lease. Errors, from
+  // the Pending: invalid_argument, limit_exceeded, back_pressured, closed; in driver mode those of a producer.
   Pending<Consumer> consumer(ConsumerOptions options);
 
   // One duty cycle of an invoked client; returns the amount of work (CON-7). Of several threads

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -158,9 +159,12 @@ class TENSORPOOL_EXPORT Consumer {
 
   // The consumer's thread: adopts what the conductor has sent first.
   PortState state() noexcept;
-  // 0 after close().
+  // 0 after close(). In driver mode the id is the client id of the lease; one that was chosen at random may be
+  // another after an attach that found it taken.
   std::uint32_t stream() const noexcept;
   std::uint32_t consumer_id() const noexcept;
+  // Driver mode: the node id that came with the lease; nothing without a lease, or when the driver had none.
+  std::optional<std::uint32_t> node_id() const noexcept;
   // Any thread.
   ConsumerStatistics statistics() const noexcept;
   // Idempotent; also inside a handler. An open view stays valid memory until it is gone.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -20,8 +21,9 @@ enum class PortState : std::uint8_t {
   connecting = 0,  // waiting for a media driver, regions or an announce
   active = 1,
   reattaching = 2,  // was active; being rebuilt
-  shutdown = 3,
-  closed = 4,
+  shutdown =
+      3,       // driver mode: the driver announced its end; it is attached to again when it is back
+  closed = 4,  // also after a lost lease, with ClientOptions::reattach off
 };
 TENSORPOOL_EXPORT std::string_view name(PortState state) noexcept;
 
@@ -159,9 +161,12 @@ class TENSORPOOL_EXPORT Producer {
 
   // The producer's thread: adopts what the conductor has sent first.
   PortState state() noexcept;
-  // 0 after close().
+  // 0 after close(). In driver mode the id is the client id of the lease; one that was chosen at random may be
+  // another after an attach that found it taken.
   std::uint32_t stream() const noexcept;
   std::uint32_t producer_id() const noexcept;
+  // Driver mode: the node id that came with the lease; nothing without a lease, or when the driver had none.
+  std::optional<std::uint32_t> node_id() const noexcept;
   // Any thread.
   ProducerStatistics statistics() const noexcept;
   // Idempotent. Open slots stay valid memory until they are gone.

@@ -184,6 +184,7 @@ void LeaseAgent::ended(AgentContext& context, const protocol::LeaseEnded& what) 
 
 void LeaseAgent::failed(AgentContext& context, const protocol::AttachFailed& what) {
   last_error_ = what.error;
+  user_.on_attach_failed(what.error);
   if (what.news)
     context.notify(NoticeKind::attach_failed, core_.stream_id(), 0, what.error.message());
 }

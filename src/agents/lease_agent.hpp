@@ -23,6 +23,8 @@ class LeaseUser {
   // The regions are not used any more, from now on.
   virtual void on_lease_ended(AgentContext& context) = 0;
   virtual void on_producer_gone(AgentContext& context) = 0;
+  // It is tried again, unless attaching again is switched off.
+  virtual void on_attach_failed(const Error& /*why*/) {}
 
  protected:
   ~LeaseUser() = default;

@@ -26,6 +26,7 @@ class LeasedRegions final : public RegionSource, private LeaseUser {
   Result<bool> on_granted(AgentContext& context, const protocol::LeaseGranted& granted) override;
   void on_lease_ended(AgentContext& context) override { user_.on_regions_lost(context); }
   void on_producer_gone(AgentContext& /*context*/) override {}  // of consumers only
+  void on_attach_failed(const Error& why) override { user_.on_regions_late(why); }
 
   RegionUser& user_;
   LeaseAgent lease_;

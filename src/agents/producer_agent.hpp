@@ -37,6 +37,9 @@ class ProducerAgent final : private RegionUser {
                   wire::ShmPoolAnnounce description, std::string_view where) override;
   void on_regions_lost(AgentContext& context) override;
   void on_no_regions(AgentContext& context, Error why) override;
+  void on_regions_late(const Error& why) override {
+    if (request_ != nullptr) request_->note_trouble(why.message());
+  }
   int add_links(AgentContext& context);
   int read_notes(AgentContext& context);
   Standing standing() const noexcept;

@@ -25,6 +25,8 @@ class RegionUser {
   virtual void on_regions_lost(AgentContext& context) = 0;
   // There are none and there never will be any.
   virtual void on_no_regions(AgentContext& context, Error why) = 0;
+  // There are none yet, and this is why.
+  virtual void on_regions_late(const Error& why) = 0;
 
  protected:
   ~RegionUser() = default;

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <string>
 
 #include "agents/cell.hpp"
 #include "tensorpool/error.hpp"
@@ -58,6 +60,17 @@ class Request {
   std::shared_ptr<Cell> take_cell() noexcept { return std::move(cell_); }
   // REQUIRES failed.
   const Error& error() const { return *error_; }
+  // Why it is still pending, for whoever waits: the last reason for which an attach failed. Any thread; not
+  // on any path that frames take.
+  void note_trouble(std::string text) {
+    const std::lock_guard guard(trouble_mutex_);
+    trouble_ = std::move(text);
+  }
+  std::string trouble() const {
+    const std::lock_guard guard(trouble_mutex_);
+    return trouble_;
+  }
+
   // Aeron's id of the link being added, -1 until there is one (CON-23).
   std::atomic<std::int64_t> registration_id{-1};
 
@@ -73,6 +86,8 @@ class Request {
   std::atomic<State> state_{State::pending};
   std::shared_ptr<Cell> cell_;
   std::optional<Error> error_;
+  mutable std::mutex trouble_mutex_;
+  std::string trouble_;
 };
 
 }  // namespace tensorpool::agents

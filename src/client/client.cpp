@@ -153,8 +153,9 @@ Result<T> Pending<T>::wait(std::chrono::nanoseconds timeout) {
                     detail::in_brackets(core->client->media_driver_trouble())));
   }
   return fail(Code::timeout, "Pending::wait",
-              fmt::format("not complete after {} ms; it goes on, wait again",
-                          std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
+              fmt::format("not complete after {} ms; it goes on, wait again{}",
+                          std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count(),
+                          detail::in_brackets(core->request().trouble())));
 }
 
 template class Pending<Producer>;

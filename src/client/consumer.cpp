@@ -166,7 +166,17 @@ std::uint32_t Consumer::stream() const noexcept {
 }
 
 std::uint32_t Consumer::consumer_id() const noexcept {
-  return port_ == nullptr ? 0 : object(port_)->port.options().consumer_id;
+  if (port_ == nullptr) return 0;
+  const auto& port = object(port_)->port;
+  const std::uint32_t leased = port.cell().client_id.load(std::memory_order_relaxed);
+  return leased != 0 ? leased : port.options().consumer_id;
+}
+
+std::optional<std::uint32_t> Consumer::node_id() const noexcept {
+  if (port_ == nullptr) return std::nullopt;
+  const auto& port = object(port_)->port;
+  const std::uint32_t id = port.cell().node_id.load(std::memory_order_relaxed);
+  return id == wire::null_u32 ? std::nullopt : std::optional(id);
 }
 
 ConsumerStatistics Consumer::statistics() const noexcept {

@@ -95,21 +95,27 @@ Result<void> check_attach(const char* call, const AttachOptions& o) {
 // CON-50: in driver mode the driver decides what the regions are and where they lie.
 Result<void> check_driver_decides(const char* call, const ProducerOptions& o) {
   const ProducerOptions fresh;
-  const std::pair<const char*, bool> settings[] = {
-      {"pools", o.pools.empty()},
-      {"slots", o.slots == fresh.slots},
-      {"base_dir", o.base_dir == fresh.base_dir},
-      {"namespace_name", o.namespace_name == fresh.namespace_name},
-      {"file_mode", o.file_mode == fresh.file_mode},
-      {"prefault", o.prefault == fresh.prefault},
-      {"lock_memory", o.lock_memory == fresh.lock_memory},
-      {"remove_on_close", o.remove_on_close == fresh.remove_on_close}};
-  for (const auto& [setting, untouched] : settings) {
-    if (!untouched) {
-      return bad(call, setting, "a value of its own",
-                 "left alone in driver mode: regions are as the driver is configured (a profile of "
-                 "its file), or ask for Mode::direct");
-    }
+  struct Setting {
+    const char* name;
+    bool untouched;
+    std::string value;
+  };
+  const Setting settings[] = {
+      {"pools", o.pools.empty(), fmt::format("{} pools", o.pools.size())},
+      {"slots", o.slots == fresh.slots, std::to_string(o.slots)},
+      {"base_dir", o.base_dir == fresh.base_dir, fmt::format("\"{}\"", o.base_dir)},
+      {"namespace_name", o.namespace_name == fresh.namespace_name,
+       fmt::format("\"{}\"", o.namespace_name)},
+      {"file_mode", o.file_mode == fresh.file_mode, fmt::format("{:o}", o.file_mode)},
+      {"prefault", o.prefault == fresh.prefault, fmt::format("{}", o.prefault)},
+      {"lock_memory", o.lock_memory == fresh.lock_memory, fmt::format("{}", o.lock_memory)},
+      {"remove_on_close", o.remove_on_close == fresh.remove_on_close,
+       fmt::format("{}", o.remove_on_close)}};
+  for (const Setting& setting : settings) {
+    if (setting.untouched) continue;
+    return bad(call, setting.name, setting.value,
+               "left alone in driver mode, where the driver's configuration decides (a profile of "
+               "its file); with Mode::direct it is the producer's");
   }
   return {};
 }

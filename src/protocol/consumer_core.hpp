@@ -1,6 +1,6 @@
 // A consumer: which announce to believe, when to map, check and unmap, when to speak. In driver mode nothing
-// of that happens without a lease (lease_core.hpp). Sans-IO: the time and every input are arguments, what to do comes out as actions, and
-// deadline() says when to call on_timer() next. One thread.
+// of that happens without a lease (lease_core.hpp). Sans-IO: the time and every input are arguments, what to do
+// comes out as actions, and deadline() says when to call on_timer() next. One thread.
 //
 // Follows docs/protocol/03-streams.md sections 4 and 11 and 01-shared-memory.md "Mapping and epoch
 // state machine". Messages are decoded and well-formed when they get here (check 1 of section 4.2).

@@ -1,6 +1,7 @@
-// Mapping regions that somebody else created, for reading or, as the producer of a lease, for writing: every check of "Path containment and safe opening",
-// "Hugepage verification" and "Mapping and superblock validation", in trusted deployments too. All
-// or nothing: a failing check of one region leaves nothing mapped (SHM-123, SHM-137).
+// Mapping regions that somebody else created, for reading or, as the producer of a lease, for writing: every
+// check of "Path containment and safe opening", "Hugepage verification" and "Mapping and superblock
+// validation", in trusted deployments too. All or nothing: a failing check of one region leaves nothing mapped
+// (SHM-123, SHM-137).
 #pragma once
 
 #include <cstdint>

@@ -77,6 +77,10 @@ class TestDriver {
   std::function<void(wire::driver::ShmAttachResponse&)> spoil;  // what it answers
   std::vector<wire::driver::ShmAttachRequest> requests;
   std::vector<wire::ConsumerHello> hellos;
+  // Anything at all, on the control stream.
+  void shout(std::span<const std::byte> message) { (void)out_->offer(message); }
+
+  int creations = 0;
   int detaches = 0;
   int keepalives = 0;
 
@@ -180,6 +184,7 @@ class TestDriver {
       description.payload_pools.push_back({pool.pool_id, made->regions.layout.nslots,
                                            pool.stride_bytes, made->regions.pool_uris[i]});
     }
+    ++creations;
     created_[a.layout.stream_id] = std::move(*made);
     core_.on_created(now(), a.request_id, std::move(description), actions_);
   }

@@ -1,7 +1,7 @@
 // Driver mode from end to end without Aeron: clients, a driver, real files, virtual time.
 #include <gtest/gtest.h>
 
-#include "shm/map.hpp"
+#include "transport/channel.hpp"
 #include "unit/agents/driver_support.hpp"
 
 namespace tensorpool::agents::test {
@@ -84,6 +84,45 @@ TEST_F(Leases, FramesFlowThroughRegionsThatTheDriverMade) {
   EXPECT_EQ(consumer->state(), PortState::active);
   EXPECT_FALSE(world.driver->hellos.empty());
   EXPECT_TRUE(flows(6));
+  // Only the driver announces, and every file is one that it made.
+  const std::string announces = "+publication " +
+                                transport::control_channel(producing->options.announce.channel) +
+                                " " + std::to_string(producing->options.announce.stream_id);
+  EXPECT_EQ(producing->spy->count(announces), 0);
+  const std::string control = "+publication " +
+                              transport::control_channel(producing->options.control.channel) + " " +
+                              std::to_string(producing->options.control.stream_id);
+  EXPECT_EQ(producing->spy->count(control), 1);
+  EXPECT_EQ(world.files.files(), 2 * world.driver->creations);
+}
+
+// Proves: CON-44
+TEST_F(Leases, NoiseOnTheControlStreamIsCountedAndDropped) {
+  begin();
+  wire::driver::ShmLeaseRevoked notice;
+  notice.lease_id = lease(Role::producer);
+  notice.stream_id = stream;
+  notice.client_id = 7;
+  notice.role = Role::producer;
+  std::vector<std::byte> bytes(wire::encoded_size(notice));
+  ASSERT_TRUE(wire::try_encode(notice, bytes));
+  for (std::size_t size = 0; size < wire::driver::ShmLeaseRevoked::smallest_size - 4; ++size)
+    world.driver->shout(std::span(bytes).first(size));  // cut short
+  std::vector<std::byte> odd = bytes;
+  odd[8 + 24] = std::byte{9};  // an undefined role
+  world.driver->shout(odd);
+  odd = bytes;
+  odd[4] = std::byte{0xFF};  // another schema
+  world.driver->shout(odd);
+  odd = bytes;
+  odd[6] = std::byte{2};  // another version
+  world.driver->shout(odd);
+  world.run_for(sec);
+  EXPECT_EQ(producing->told(NoticeKind::lease_lost), 0);
+  EXPECT_EQ(producer->state(), PortState::active);
+  EXPECT_TRUE(flows(3));
+  world.driver->shout(bytes);  // and so it ends, had it been meant
+  EXPECT_TRUE(comes([&] { return producing->told(NoticeKind::lease_lost) == 1; }));
 }
 
 TEST_F(Leases, AConsumerOfAStreamWithoutAProducerMapsItAndWaits) {

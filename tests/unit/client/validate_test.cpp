@@ -47,6 +47,14 @@ TEST(Validate, RefusesEveryBadSettingOfAClientByNameAndValue) {
       {"announce_period_ns", "0", [](auto& o) { o.announce_period_ns = 0; }},
       {"announce_period_ns", "9223372036854775807",
        [](auto& o) { o.announce_period_ns = INT64_MAX; }},
+      {"keepalive_interval_ns", "0", [](auto& o) { o.keepalive_interval_ns = 0; }},
+      {"keepalive_grace", "0", [](auto& o) { o.keepalive_grace = 0; }},
+      {"attach_timeout_ns", "-2", [](auto& o) { o.attach_timeout_ns = -2; }},
+      {"attach_resend_ns", "0", [](auto& o) { o.attach_resend_ns = 0; }},
+      {"attach_resend_ns", "6000000000", [](auto& o) { o.attach_resend_ns = 6'000'000'000; }},
+      {"backoff_first_ns", "0", [](auto& o) { o.backoff_first_ns = 0; }},
+      {"backoff_first_ns", "4000000000", [](auto& o) { o.backoff_first_ns = 4'000'000'000; }},
+      {"backoff_largest_ns", "-1", [](auto& o) { o.backoff_largest_ns = -1; }},
       {"media_driver_timeout_ns", "-1", [](auto& o) { o.media_driver_timeout_ns = -1; }},
       {"freshness_factor", "0", [](auto& o) { o.freshness_factor = 0; }},
       {"liveness_factor", "2", [](auto& o) { o.liveness_factor = 2; }},
@@ -134,11 +142,42 @@ TEST(Validate, TakesTheModeThatItIsToldAndNoOther) {
   const Deployment deployment;
   ClientOptions options = deployment.client_options();
   options.mode = Mode::driver;
-  const auto client = Client::connect(options);
-  ASSERT_FALSE(client);
-  EXPECT_EQ(client.error().code(), Code::unsupported);
-  EXPECT_NE(client.error().message().find("Mode::direct"), std::string::npos);
+  EXPECT_TRUE(Client::connect(options));
   EXPECT_EQ(ClientOptions{}.mode, Mode::driver);  // direct mode is never a default
+}
+
+// Proves: CON-50
+TEST(Validate, InDriverModeTheRegionsAreNotTheProducers) {
+  const Deployment deployment;
+  ClientOptions driven = deployment.client_options();
+  driven.mode = Mode::driver;
+  auto client = Client::connect(driven);
+  ASSERT_TRUE(client);
+  const auto refuse = [&](ProducerOptions options) {
+    auto pending = client->producer(std::move(options));
+    auto outcome = pending.poll();
+    return outcome && !*outcome ? outcome->error() : Error::hot(Code::ok, "none");
+  };
+  const ProducerOptions plain{.stream = stream};
+  EXPECT_EQ(refuse(plain).code(), Code::ok);
+  const Bad<ProducerOptions> cases[] = {
+      {"pools", "1 pools", [](auto& o) { o.pools.push_back({.pool_id = 1, .stride_bytes = 64}); }},
+      {"slots", "64", [](auto& o) { o.slots = 64; }},
+      {"base_dir", "/tmp", [](auto& o) { o.base_dir = "/tmp"; }},
+      {"namespace_name", "mine", [](auto& o) { o.namespace_name = "mine"; }},
+      {"file_mode", "600", [](auto& o) { o.file_mode = 0600; }},
+      {"prefault", "false", [](auto& o) { o.prefault = false; }},
+      {"lock_memory", "true", [](auto& o) { o.lock_memory = true; }},
+      {"remove_on_close", "false", [](auto& o) { o.remove_on_close = false; }},
+      {"max_claims", "0", [](auto& o) { o.max_claims = 0; }},
+      {"attach.publish_mode", "3",
+       [](auto& o) { o.attach.publish_mode = static_cast<PublishMode>(3); }},
+      {"attach.hugepages", "3", [](auto& o) { o.attach.hugepages = static_cast<Hugepages>(3); }},
+      {"attach.expected_layout_version", "2",
+       [](auto& o) { o.attach.expected_layout_version = 2; }},
+      {"attach.desired_node_id", "0", [](auto& o) { o.attach.desired_node_id = 0; }},
+  };
+  for (const auto& bad : cases) expect_refused(bad, plain, refuse);
 }
 
 }  // namespace

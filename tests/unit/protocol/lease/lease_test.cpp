@@ -143,7 +143,7 @@ TEST(Lease, WithoutLinksItIsPausedUntilItsDeadline) {
 
 // --- Notices.
 
-// Proves: DRV-112, DRV-117, DRV-118, DRV-124
+// Proves: DRV-112, DRV-117, DRV-118, DRV-124, MSG-111
 TEST(LeaseNotice, OnlyOneThatNamesAllOfTheLeaseEndsIt) {
   struct Case {
     const char* what;
