@@ -80,7 +80,7 @@ std::string_view name(LeaseState state) noexcept {
 }
 
 LeaseCore::LeaseCore(LeaseSettings settings, Now now)
-    : settings_(std::move(settings)),
+    : settings_(settings),
       prng_(settings_.seed),
       gate_(times(settings_.announce_period_ns, settings_.freshness_factor)),
       // Half of the range is left to count in, so that it never comes by 0.

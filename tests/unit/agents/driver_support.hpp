@@ -117,7 +117,7 @@ class TestDriver {
 
   void hear(std::span<const std::byte> message) {
     const auto any = wire::try_decode_any(message);
-    ASSERT_TRUE(any);
+    if (!any) return;  // noise, and what is meant for clients
     std::visit(protocol::Overloaded{
                    [&](const wire::driver::ShmAttachRequest& m) {
                      requests.push_back(m);
