@@ -71,6 +71,23 @@ class MapTest : public testing::Test {
   int open_before_ = 0;
 };
 
+// The producer of a lease writes what the driver made; everybody else maps for reading. The checks are the
+// same.
+TEST_F(MapTest, MapsForWritingOnlyWhenAsked) {
+  const auto reading = map_stream(file_system_, policy_, description_);
+  TP_ASSERT_OK(reading);
+  EXPECT_FALSE(reading->header.writable());
+  auto writing = map_stream(file_system_, policy_, description_, base::Access::read_write);
+  TP_ASSERT_OK(writing);
+  EXPECT_TRUE(writing->header.writable());
+  for (const Mapping& pool : writing->pools) EXPECT_TRUE(pool.writable());
+  writing->refresh_activity(4711);
+  EXPECT_EQ(reading->activity_ns(), 4711U) << "of the same pages";
+  MapPolicy nothing;
+  TP_EXPECT_CODE(map_stream(file_system_, nothing, description_, base::Access::read_write),
+                 Code::path_rejected);
+}
+
 // Proves: SHM-6, SHM-126, SHM-127, SHM-133
 TEST_F(MapTest, a_good_stream_is_mapped_read_only_and_its_files_are_closed) {
   const auto mapped = map_stream(file_system_, policy_, description_);
