@@ -345,7 +345,10 @@ TEST_F(DriverTroubleTest, CollectsWhatAFormerDriverLeft) {
 
   const std::string half = namespace_dir() + "/" + std::to_string(stream) + "/5";
   std::filesystem::create_directories(half);
-  run_for(5 * sec);                             // the age of A10
+  clients.clear();
+  network.kill_media_driver(aeron_dir);  // with requests that a new subscriber might still hear
+  run_for(5 * sec);                      // the age of A10
+  EXPECT_TRUE(network.start_media_driver(aeron_dir));
   clock.advance(20 * 365LL * 24 * 3600 * sec);  // of the directory's time, which is real
   start(wanted);
   EXPECT_TRUE(until([&] { return files() == 0 && !std::filesystem::exists(half); }));
