@@ -19,7 +19,7 @@ std::uint64_t bytes_of(const shm::StreamLayout& layout) {
 
 }  // namespace
 
-void DriverAgent::Impl::ask(RegionJob job) {
+void DriverAgent::Impl::ask(RegionJob&& job) {
   if (worker_.submit(std::move(job))) return;
   const Error full(Code::limit_exceeded, "driver", "too many file operations are under way");
   std::visit(
@@ -42,7 +42,7 @@ void DriverAgent::Impl::ask(RegionJob job) {
 // One at a time and only with room for what the core makes of it.
 int DriverAgent::Impl::answers() {
   int work = 0;
-  while (!removals_.empty() && worker_.submit(std::move(removals_.front()))) removals_.pop_front();
+  while (!removals_.empty() && worker_.submit(removals_.front())) removals_.pop_front();
   const bool over = core_.state() == State::stopped;  // and asks for nothing any more
   while (work < base::limits::driver_answers_per_cycle && (over || outbox_.has_room())) {
     RegionAnswer answer;

@@ -87,7 +87,7 @@ class DriverAgent::Impl {
   void say(const M& message);
   void announce(const protocol::driver::SendAnnounce& action);
   void on_report(const Report& report);
-  void ask(RegionJob job);
+  void ask(RegionJob&& job);
   void retire(std::uint32_t stream_id);
   void notice(NoticeKind kind, std::uint32_t stream_id, std::string_view text);
   void error(std::uint32_t stream_id, std::string_view text) {
@@ -103,8 +103,8 @@ class DriverAgent::Impl {
   std::unordered_map<std::uint32_t, Held> held_;
   std::uint64_t bytes_reserved_ = 0;
   RegionWorker worker_;
-  std::deque<RegionAnswer> refused_;  // of jobs that the worker had no room for
-  std::deque<RegionJob> removals_;    // to be asked for when there is room
+  std::deque<RegionAnswer> refused_;                      // of jobs that the worker had no room for
+  std::deque<protocol::driver::RemoveRegions> removals_;  // to be asked for when there is room
 
   Connector connector_;
   std::shared_ptr<Generation> generation_;  // null while no media driver is connected
