@@ -55,8 +55,8 @@ int invalid(const Error& error) {
   return exit_invalid;
 }
 
-int start(config::LoadedConfig loaded, const config::Directories& directories, LogFormat format,
-          const config::Environment& environment) {
+int start(const config::LoadedConfig& loaded, const config::Directories& directories,
+          LogFormat format, const config::Environment& environment) {
   LogLevel level = LogLevel::info;
   if (const auto given = environment.find("TP_LOG_LEVEL"); given != environment.end()) {
     const auto parsed = log_level(given->second);
@@ -93,8 +93,8 @@ int carry_out(const CommandLine& line) {
     const std::string name = line.file.value_or(config::trial_name);
     return print(printable(name) + ": the configuration is valid\n") ? exit_ok : exit_failed;
   }
-  return start(std::move(*loaded), *directories,
-               line.log == "json" ? LogFormat::json : LogFormat::text, environment);
+  return start(*loaded, *directories, line.log == "json" ? LogFormat::json : LogFormat::text,
+               environment);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ enum class ClientState : std::uint8_t {
 class TENSORPOOL_EXPORT Client {
  public:
   // Does not wait: without a media driver the client is `connecting` until there is one. Errors:
-  // invalid_argument naming the setting; unsupported for Mode::driver (CON-51).
+  // invalid_argument naming the setting.
   static Result<Client> connect(ClientOptions options = {});
 
   Client(Client&&) noexcept;

@@ -65,7 +65,8 @@ class Packages(unittest.TestCase):
         self.assertIn("libexpected-dev", self.field("libtensorpool-dev", "Depends"))
 
     def test_files_are_where_debian_looks(self):
-        for name in ("bin/tp", "bin/tp_demo", "lib/libtensorpool.so", "lib/libtensorpool.a", "include/tensorpool/tensorpool.hpp",
+        for name in ("bin/tp", "bin/tp_demo", "bin/tp_driver", "lib/systemd/system/tensorpool-driver.service",
+                     "lib/libtensorpool.so", "lib/libtensorpool.a", "include/tensorpool/tensorpool.hpp",
                      "lib/cmake/tensorpool/tensorpool-config.cmake", "lib/pkgconfig/tensorpool.pc"):
             self.assertTrue((self.root / "usr" / name).exists(), name)
         files = run("dpkg-deb", "--contents", self.debs[self.library])

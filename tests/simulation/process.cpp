@@ -52,6 +52,12 @@ std::string_view text_of(NoticeKind kind) noexcept {
       return "announce rejected";
     case NoticeKind::error:
       return "error";
+    case NoticeKind::attached:
+      return "attached";
+    case NoticeKind::attach_failed:
+      return "attach failed";
+    case NoticeKind::lease_lost:
+      return "lease lost";
   }
   return "unknown";
 }

@@ -7,7 +7,7 @@ run_package() {
   [[ $# -eq 0 ]] || fail "package takes nothing, not '$*'"
   ensure_packages "${packages_package[@]}"
   say "building preset release"
-  build release tensorpool_shared tensorpool_static tp tp_demo
+  build release tensorpool_shared tensorpool_static tp tp_demo tp_driver
   local folder=$root/build/package
   rm -rf "$folder"
   mkdir -p "$folder"

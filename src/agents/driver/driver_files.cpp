@@ -31,9 +31,7 @@ void DriverAgent::Impl::ask(RegionJob&& job) {
           [&](protocol::driver::CollectEpochs& collect) {
             refused_.push_back(EpochsCollected{collect.request_id, collect.stream_id, 0, 1, full});
           },
-          [&](protocol::driver::RemoveRegions& remove) {
-            removals_.emplace_back(std::in_place_type<protocol::driver::RemoveRegions>, remove);
-          },
+          [&](protocol::driver::RemoveRegions& remove) { removals_.push_back(remove); },
           [](Retire&) {},  // unmapped here and now
       },
       job);

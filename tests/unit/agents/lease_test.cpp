@@ -93,7 +93,7 @@ TEST_F(Leases, FramesFlowThroughRegionsThatTheDriverMade) {
                               transport::control_channel(producing->options.control.channel) + " " +
                               std::to_string(producing->options.control.stream_id);
   EXPECT_EQ(producing->spy->count(control), 1);
-  EXPECT_EQ(world.files.files(), 2 * world.driver->creations);
+  EXPECT_EQ(world.files.region_files(), 2 * world.driver->creations);
 }
 
 // Proves: CON-44
