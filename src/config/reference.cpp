@@ -42,7 +42,7 @@ std::string default_cell(const Key& key) {
 std::string variable_cell(const TableKind& kind, const Key& key) {
   if (!kind.variables) return "none";
   std::string path(kind.path);
-  // "profiles.<name>" keeps its placeholder.
+  // "profiles.<name>" becomes "PROFILES_<NAME>".
   std::string prefix;
   if (const auto cut = path.find(".<name>"); cut != std::string::npos) {
     prefix = variable_name(path.substr(0, cut)) + "_<NAME>";
