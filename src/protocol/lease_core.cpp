@@ -379,7 +379,10 @@ void LeaseCore::on_announce(Now now, std::int32_t session, const wire::ShmPoolAn
   if (gate_.refuse(now, session, announce)) return;
   heard_at_ns_ = now.monotonic;
   if (announce.announce_clock_domain == ClockDomain::monotonic) {
-    newest_announce_ns_ = std::max(newest_announce_ns_, announce.announce_timestamp_ns);
+    // One from the future, which no driver sends, must not make every later notice an old one.
+    const std::uint64_t sent =
+        std::min(announce.announce_timestamp_ns, static_cast<std::uint64_t>(now.monotonic));
+    newest_announce_ns_ = std::max(newest_announce_ns_, sent);
   }
   if (lease_->role != Role::producer || announce.epoch == wire::null_u64 ||
       announce.epoch <= lease_->epoch) {

@@ -132,7 +132,10 @@ void DriverCore::on_timer(Now now, Actions& actions) {
   if (state_ == State::stopped) return remove_regions(actions);
   answer_ready(actions);
   while (!startup_gc_.empty() && room(actions)) {
-    collect(*streams_.find(startup_gc_.front()), actions);
+    Stream& stream = *streams_.find(startup_gc_.front());
+    // An epoch on its way is not current yet, and would be collected like any other; what it replaces is
+    // collected once it is there.
+    if (!stream.creation) collect(stream, actions);
     startup_gc_.pop_front();
   }
   while (const std::optional<std::uint32_t> due = announces_.due(now_.monotonic)) {

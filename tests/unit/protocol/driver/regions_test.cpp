@@ -334,6 +334,26 @@ TEST(DriverCollection, AtStartOnlyWhenAsked) {
   EXPECT_TRUE(d.timer().empty());
 }
 
+// Not even when its creation takes longer than an epoch has to be old, and none but the current is kept: it is not
+// the current one when the question is asked.
+// Proves: DRV-180
+TEST(DriverCollection, AtStartTakesNoEpochThatIsBeingCreated) {
+  Settings settings = test_settings();
+  settings.epoch_gc_on_startup = true;
+  settings.epoch_gc_keep = 1;
+  Harness d(settings);
+  const auto asked = d.attach(d.request(Role::producer, 5));
+  const auto done = d.timer();
+  EXPECT_EQ(count<CollectEpochs>(done), 1U) << "of the other stream";
+  ASSERT_NE(find<CollectEpochs>(done), nullptr);
+  EXPECT_EQ(find<CollectEpochs>(done)->stream_id, other_stream);
+  d.advance(60 * second);
+  const auto after = d.created(asked);
+  ASSERT_NE(find<CollectEpochs>(after), nullptr);
+  EXPECT_EQ(find<CollectEpochs>(after)->stream_id, test_stream);
+  EXPECT_EQ(find<CollectEpochs>(after)->current_epoch, stream_of(d).epoch);
+}
+
 // Proves: DRV-191
 TEST(DriverCollection, ARestartedDriverKnowsNoLease) {
   Harness first;

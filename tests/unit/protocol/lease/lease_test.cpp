@@ -281,6 +281,19 @@ TEST(LeaseNotice, ThatTheNewAnnounceOvertookIsOld) {
   EXPECT_NE(find<ProducerGone>(h.revoked(notice)), nullptr);
 }
 
+// No driver sends one; whoever forges it must not make the client deaf to all notices to come.
+TEST(LeaseNotice, AnAnnounceFromTheFutureDoesNotMakeLaterOnesOld) {
+  LeaseHarness h;
+  (void)h.attach();
+  (void)h.announce(announce_of(test_epoch, wire::null_u64 - 1));
+  h.advance(ms);
+  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
+  notice.lease_id = 1;
+  notice.client_id = 2;
+  notice.role = Role::producer;
+  EXPECT_NE(find<ProducerGone>(h.revoked(notice)), nullptr);
+}
+
 // --- The driver.
 
 // Proves: DRV-195
