@@ -317,6 +317,84 @@ void write_reader() {
                 poll, frame, announce, poll}));
 }
 
+// Steps of driver_core_fuzz.cpp.
+void write_driver_steps() {
+  const Buffer start = bytes_of(0, 62);  // everything allowed, keep 2, 16 leases
+  // client, stream (index), role (0: producer), correlation, mode (1: create), the rest
+  const Buffer producer = bytes_of(0, 1, 0, 0, 1, 1, 0);
+  const Buffer consumer = bytes_of(0, 2, 0, 1, 2, 0, 0);
+  const Buffer created = bytes_of(9, 0);
+  const Buffer no_space = bytes_of(9, 0xC0);
+  const Buffer collected = bytes_of(10, 0);
+  const Buffer quiet = bytes_of(17);
+  const Buffer long_after = bytes_of(7, 32, 3);
+  const Buffer restart = bytes_of(15, 1, 1, 2, 3, 4, 5, 6, 7, 8);
+  const Buffer far_future = bytes_of(15, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF);
+  const Buffer keepalive = bytes_of(1, 0, 0);
+  const Buffer detach = bytes_of(2, 0, 0, 3);
+  const auto seed = [&](const char* name, std::initializer_list<Buffer> steps) {
+    write("driver_core", name, joined({start, joined(steps)}));
+  };
+  seed("attach", {producer, created, collected, consumer, keepalive, quiet});
+  seed("two-producers", {producer, bytes_of(0, 3, 0, 0, 1, 1, 0), created, producer, quiet});
+  seed("consumer-first", {consumer, consumer, created, producer, created, quiet});
+  seed("detach", {producer, created, detach, detach, created, collected, quiet});
+  seed("expiry", {producer, created, consumer, keepalive, long_after, quiet, created, quiet});
+  seed("dynamic", {bytes_of(0, 1, 3, 0, 1, 1, 0), created, detach, created, long_after,
+                   bytes_of(16, 0, 5, 0, 3, 0, 1, 1, 0), created, created, created, quiet});
+  seed("no-space", {producer, no_space, collected, created, quiet});
+  seed("no-space-twice", {consumer, producer, no_space, collected, no_space, created, quiet});
+  seed("burst", {bytes_of(16, 0, 40, 0, 0, 1, 1, 1, 0), created, long_after, quiet, created});
+  seed("restart", {producer, created, restart, keepalive, consumer, created, quiet});
+  seed("far-future-epoch", {far_future, restart, producer, quiet, consumer, created});
+  seed("strangers", {producer, bytes_of(1, 0xFF, 0, 9, 9, 9, 9, 9, 9, 9, 9),
+                     bytes_of(1, 0xFF, 0, 9, 9, 9, 9, 9, 9, 9, 9), quiet});
+  seed("hello", {consumer, created, bytes_of(3, 0, 0, 1, 1, 3), bytes_of(3, 0, 0, 1, 2, 0xFF)});
+  seed("shutdown", {producer, created, bytes_of(4, 1, 1), bytes_of(4, 1, 0), producer, quiet,
+                    long_after, quiet});
+  seed("terminate", {consumer, bytes_of(13, 0), bytes_of(13, 0), quiet, created, keepalive});
+  seed("revoked", {producer, created, consumer, bytes_of(14, 0, 0), created, quiet});
+  seed("node-ids", {bytes_of(0, 1, 0, 1, 1, 0, 0x30), created, bytes_of(0, 2, 0, 1, 1, 0, 0x30),
+                    detach, bytes_of(0, 2, 0, 1, 1, 0, 0x30), long_after});
+  write("driver_core", "startup-collection-behind-a-creation",
+        joined({bytes_of(16, 61), producer, quiet, created, long_after, keepalive, collected,
+                bytes_of(8, 1)}));
+  const Buffer message =
+      wire::test::encoded(wire::test::filled<wire::driver::ShmAttachRequest>(14));
+  seed("raw", {bytes_of(5, message.size(), 0), message, created, quiet});
+}
+
+// Steps of lease_core_fuzz.cpp.
+void write_lease_steps() {
+  const Buffer links = bytes_of(0, 1);
+  const Buffer quiet = bytes_of(11);
+  const Buffer right = joined({bytes_of(1), Buffer(18, std::byte{0})});
+  const Buffer mapped = bytes_of(8, 0, 0);
+  const Buffer announce = bytes_of(4, 0, 0, 0, 0);
+  const Buffer long_after = bytes_of(6, 32, 3);
+  const Buffer attached = joined({links, quiet, right, mapped, quiet});
+  const auto seed = [&](const char* name, int bits, std::initializer_list<Buffer> steps) {
+    write("lease_core", name, joined({bytes_of(bits), joined(steps)}));
+  };
+  seed("attached", 0, {attached, announce, quiet});
+  seed("deadline", 4, {attached, long_after, quiet, quiet});
+  seed("revoked", 4, {attached, bytes_of(2, 0, 0, 0, 0, 0, 0, 2, 0), long_after, quiet, right});
+  seed("producer-gone", 0, {attached, bytes_of(2, 0, 0xE0, 0, 0, 0, 0, 1, 0), quiet, announce});
+  seed("shutdown", 1, {attached, bytes_of(3, 0, 0, 0), long_after, quiet, right, mapped});
+  seed("superseded", 4, {attached, bytes_of(4, 0, 0xE0, 0, 0), quiet});
+  seed("taken-client-id", 2,
+       {links, quiet, bytes_of(1, 0, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF),
+        quiet});
+  seed("unmappable", 0, {links, quiet, right, bytes_of(8, 2, 0), long_after, quiet});
+  seed("closed-while-asking", 0, {links, quiet, bytes_of(10, 0), right});
+  // Every field of the answer wrong in turn.
+  for (unsigned at = 1; at < right.size(); ++at) {
+    Buffer wrong = right;
+    wrong[at] = std::byte{0xFF};
+    if (at != 1) seed(("wrong-" + std::to_string(at)).c_str(), 0, {links, quiet, wrong, quiet});
+  }
+}
+
 void write_texts() {
   const auto uri = [](const char* name, const std::string& text) {
     write("uri", name, from_text(text));
@@ -396,6 +474,8 @@ int main(int argc, char** argv) {
   write_slots();
   write_regions();
   write_reader();
+  write_driver_steps();
+  write_lease_steps();
   write_texts();
   write_files(read_dumps(docs / "01-shared-memory.md"));
   return 0;
