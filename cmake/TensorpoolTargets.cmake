@@ -23,11 +23,14 @@ endif()
 add_library(tensorpool_test_options INTERFACE)
 target_compile_options(tensorpool_test_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference>)
 
-# Test programs run once for each time that they are compiled, so most take less optimisation than what they test:
-# a half to two thirds of their time to build. The thread sanitizer's keep theirs, for they race.
-set(TENSORPOOL_QUICK_TESTS "$<$<CONFIG:Release>:-O1>")
+# Test programs run once for each time that they are compiled, so they take less optimisation than what they test, and
+# gcc has no chance to warn of what it believes to see after inlining. Those with much to compute take a little
+# (TENSORPOOL_BUSY_TESTS). The thread sanitizer's keep theirs, for they race.
+set(TENSORPOOL_QUICK_TESTS "$<$<CONFIG:Release>:-O0>")
+set(TENSORPOOL_BUSY_TESTS "$<$<CONFIG:Release>:-O1>")
 if(TENSORPOOL_SANITIZE MATCHES "address")
   set(TENSORPOOL_QUICK_TESTS "-O0")
+  set(TENSORPOOL_BUSY_TESTS "-O0")
 endif()
 
 # Sanitizers and coverage apply to everything that is compiled here, third-party headers included.
@@ -70,6 +73,16 @@ endfunction()
 add_custom_target(tests_threads)
 add_custom_target(fuzzers)
 
+# GoogleTest's headers, compiled once for all programs with the same options. Not beside ccache, which sees through a
+# precompiled header only when told to be sloppy.
+if(TENSORPOOL_DEVELOPER)
+  add_executable(tensorpool_test_headers EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/cmake/test_headers.cpp")
+  target_link_libraries(tensorpool_test_headers PRIVATE tensorpool_options tensorpool_test_options GTest::gtest
+                                                        GTest::gmock)
+  target_compile_options(tensorpool_test_headers PRIVATE ${TENSORPOOL_QUICK_TESTS})
+  target_precompile_headers(tensorpool_test_headers PRIVATE <gtest/gtest.h> <gmock/gmock.h>)
+endif()
+
 # tp_test(<name> [OPTIMISED] SOURCES … LINKS … LABELS … PROPERTIES …): a GoogleTest program; every case is one
 # ctest test. The label "threads" marks programs that the thread sanitizer has something to say about. OPTIMISED
 # ones are compiled like the libraries: they watch what the frame path does, inlined parts included.
@@ -81,6 +94,9 @@ function(tp_test name)
                                         GTest::gtest GTest::gmock GTest::gtest_main)
   if(NOT arg_OPTIMISED)
     target_compile_options(${name} PRIVATE ${TENSORPOOL_QUICK_TESTS})
+    if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+      target_precompile_headers(${name} REUSE_FROM tensorpool_test_headers)
+    endif()
   endif()
   if("threads" IN_LIST arg_LABELS)
     add_dependencies(tests_threads ${name})
@@ -115,6 +131,7 @@ function(tp_fuzz name)
     set_property(GLOBAL APPEND PROPERTY TENSORPOOL_FUZZERS "${name}\t$<TARGET_FILE:${name}>\t${corpus}")
   else()
     target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/replay_corpus.cpp")
+    target_compile_options(${name} PRIVATE ${TENSORPOOL_QUICK_TESTS})
     add_test(NAME ${name} COMMAND ${name} "${corpus}")
     set_tests_properties(${name} PROPERTIES LABELS "fuzz" TIMEOUT 120)
   endif()
