@@ -1,5 +1,6 @@
 #include "transport/aeron/hot.hpp"
 
+#include <algorithm>
 #include <exception>
 
 namespace tensorpool::transport::aeron {
@@ -57,13 +58,42 @@ void Subscription::on_assembled(void* clientd, const std::uint8_t* buffer, std::
   }
 }
 
+// Aeron's assembler keeps a buffer as large as the largest message of every session that it ever saw, and strangers
+// come and go: those of sessions that are gone are let go of when a new one comes.
+void Subscription::assemble_session(std::int32_t session_id) {
+  if (std::find(assembling_.begin(), assembling_.end(), session_id) != assembling_.end()) return;
+  std::vector<std::int32_t> there;
+  aeron_subscription_for_each_image(
+      handle_,
+      [](aeron_image_t* image, void* clientd) {
+        aeron_image_constants_t constants{};
+        if (aeron_image_constants(image, &constants) == 0)
+          static_cast<std::vector<std::int32_t>*>(clientd)->push_back(constants.session_id);
+      },
+      &there);
+  std::erase_if(assembling_, [&](std::int32_t known) {
+    if (std::find(there.begin(), there.end(), known) != there.end()) return false;
+    (void)aeron_fragment_assembler_delete_session_buffer(assembler_, known);
+    return true;
+  });
+  assembling_.push_back(session_id);
+}
+
+void Subscription::on_part(void* clientd, const std::uint8_t* buffer, std::size_t length,
+                           aeron_header_t* header) noexcept {
+  auto& self = *static_cast<Subscription*>(clientd);
+  const Fragment part = fragment_of(buffer, length, header);
+  if (part.begin && !part.end) self.assemble_session(part.session_id);
+  aeron_fragment_assembler_handler(self.assembler_, buffer, length, header);
+}
+
 int Subscription::poll_assembled(FragmentHandler handler, int limit) {
   if (assembler_ == nullptr &&
       aeron_fragment_assembler_create(&assembler_, &on_assembled, this) != 0)
     return 0;
   Assembled target{handler, nullptr};
   assembled_target_ = &target;
-  const int count = poll_raw(&aeron_fragment_assembler_handler, assembler_, limit);
+  const int count = poll_raw(&on_part, this, limit);
   assembled_target_ = nullptr;
   if (target.thrown != nullptr) std::rethrow_exception(target.thrown);
   return count;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 #include "transport/transport.hpp"
 
@@ -88,6 +89,9 @@ class Subscription final : public transport::Subscription {
   // An exception of `handler` is kept until Aeron has returned.
   int poll_assembled(FragmentHandler handler, int limit) override;
   int image_count() const noexcept override { return aeron_subscription_image_count(handle_); }
+  // Sessions that a buffer is kept for, because they said something in fragments: of those that are gone, at
+  // most what went since the last new one came.
+  std::size_t assembling() const noexcept { return assembling_.size(); }
   std::int32_t stream_id() const noexcept override { return stream_id_; }
 
  private:
@@ -111,11 +115,15 @@ class Subscription final : public transport::Subscription {
   }
   static void on_fragment(void* clientd, const std::uint8_t* buffer, std::size_t length,
                           aeron_header_t* header) noexcept;
+  static void on_part(void* clientd, const std::uint8_t* buffer, std::size_t length,
+                      aeron_header_t* header) noexcept;
+  void assemble_session(std::int32_t session_id);
   static void on_assembled(void* clientd, const std::uint8_t* buffer, std::size_t length,
                            aeron_header_t* header) noexcept;
 
   aeron_subscription_t* handle_;
   aeron_fragment_assembler_t* assembler_ = nullptr;  // made by the first poll_assembled
+  std::vector<std::int32_t> assembling_;             // sessions that have a buffer in it
   void* assembled_target_ = nullptr;                 // what on_assembled calls during a poll
   std::int32_t stream_id_;
 };

@@ -111,6 +111,43 @@ TEST_F(ConnectionTest, ports_poll_the_concrete_class_with_any_callable) {
   EXPECT_EQ(count, 1);
 }
 
+// Whoever comes, says something long and goes, again and again, leaves nothing in this process.
+TEST_F(ConnectionTest, buffers_of_sessions_that_are_gone_are_let_go_of) {
+  auto receiver = finish(connection_->add_subscription("aeron:ipc", 9, soon(), nullptr));
+  ASSERT_NE(receiver, nullptr);
+  auto& subscription = dynamic_cast<Subscription&>(*receiver);
+  auto stays = finish(connection_->add_publication("aeron:ipc", 9, soon()));
+  const std::vector<std::byte> message(6000, std::byte{7});  // of some fragments
+  int heard = 0;
+  const auto say = [&](transport::Publication& from) {
+    const int before = heard;
+    ASSERT_TRUE(wait([&] { return from.offer(message) > 0; }));
+    ASSERT_TRUE(wait([&] {
+      (void)subscription.poll_assembled(
+          [&](const Fragment& all) {
+            EXPECT_EQ(all.data.size(), message.size());
+            ++heard;
+          },
+          10);
+      return heard == before + 1;
+    }));
+  };
+  say(*stays);
+  for (int i = 0; i < 8; ++i) {
+    auto comes = finish(connection_->add_publication("aeron:ipc", 9, soon()));
+    ASSERT_NE(comes, nullptr);
+    say(*comes);
+    say(*stays);
+    comes.reset();
+    ASSERT_TRUE(wait([&] {
+      (void)subscription.poll_assembled([](const Fragment&) {}, 10);
+      return subscription.image_count() == 1;
+    }));
+    EXPECT_LE(subscription.assembling(), 2U);
+  }
+  EXPECT_EQ(heard, 17);
+}
+
 // What decides the tail (docs/internals/aeron-facts.md): every subscription is untethered. The media
 // driver writes it into the channel of the subscriber's position counter.
 TEST_F(ConnectionTest, subscriptions_are_untethered) {
