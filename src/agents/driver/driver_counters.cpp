@@ -30,6 +30,8 @@ struct Source {
 constexpr Source sources[] = {
     {"state",
      [](const DriverStatus& s, const Counters&) { return static_cast<std::uint64_t>(s.state); }},
+    {"connected",
+     [](const DriverStatus& s, const Counters&) { return std::uint64_t{s.connected ? 1U : 0U}; }},
     {"producer leases",
      [](const DriverStatus& s, const Counters&) { return std::uint64_t{s.producers}; }},
     {"consumer leases",
@@ -68,6 +70,8 @@ constexpr Source sources[] = {
     {"announces", [](const DriverStatus&, const Counters& c) { return c.of(Count::announces); }},
     {"hellos answered",
      [](const DriverStatus&, const Counters& c) { return c.of(Count::hellos_answered); }},
+    {"shutdown requests ignored",
+     [](const DriverStatus&, const Counters& c) { return c.of(Count::shutdown_ignored); }},
     {"streams", [](const DriverStatus& s, const Counters&) { return std::uint64_t{s.streams}; }},
     {"streams with regions",
      [](const DriverStatus& s, const Counters&) { return std::uint64_t{s.streams_with_regions}; }},

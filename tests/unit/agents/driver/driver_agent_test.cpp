@@ -272,6 +272,7 @@ TEST_F(DriverAgentTest, ShowsItsCounters) {
   (void)attach(c, Role::consumer, 8);         // REJECTED
   (void)attach(c, Role::consumer, 9, 4'000);  // REJECTED
   (void)attach(c, Role::consumer, 0);         // INVALID_PARAMS
+  EXPECT_TRUE(c.send(wire::driver::ShmDriverShutdownRequest{9, {}, "no such token", ""}));
   run_for(300 * ms);
   EXPECT_EQ(counter("producer leases"), 1);
   EXPECT_EQ(counter("consumer leases"), 1);
@@ -282,6 +283,8 @@ TEST_F(DriverAgentTest, ShowsItsCounters) {
   EXPECT_EQ(counter("bytes reserved"), static_cast<std::int64_t>(driver->status().bytes_reserved));
   EXPECT_GT(counter("bytes reserved"), 8 * 4096);
   EXPECT_EQ(counter("state"), 0);
+  EXPECT_EQ(counter("connected"), 1);
+  EXPECT_EQ(counter("shutdown requests ignored"), 1);
   run_for(4 * sec);
   EXPECT_EQ(counter("leases expired"), 2);
   EXPECT_EQ(counter("producer leases"), 0);
