@@ -3,6 +3,7 @@
 
 #include "tp/connection.hpp"
 #include "tp/decode.hpp"
+#include "tp/driver.hpp"
 #include "tp/inspect.hpp"
 #include "tp/output.hpp"
 #include "tp/publish.hpp"
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
   register_watch(app, exit_code);
   register_inspect(app, exit_code);
   register_decode(app, exit_code);
+  register_driver(app, exit_code);
   app.footer(std::string("Two shells:\n"
                          "  tp publish --input photos/ --loop --rate 200\n"
                          "  tp watch --expect photos/ --count 2000\n\n") +
@@ -29,7 +31,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = not_run(app, error);
     if (code != 0 && app.get_subcommands().empty())
-      print_error("the subcommands are publish, watch, inspect and decode; tp --help shows more");
+      print_error("the subcommands are publish, watch, inspect, decode and driver; tp --help shows more");
     return code;
   } catch (const std::exception& error) {  // no memory, for what a file asks for
     print_error(error.what());
