@@ -181,7 +181,10 @@ Result<Collected> collect_epochs(FileSystem& file_system, const CollectOptions& 
     const std::string name = fmt::format("{}", epoch);
     auto opened = file_system.open(directory, name, base::OpenMode::directory);
     if (!opened) continue;
-    if (epoch != options.unfinished_epoch && !abandoned(file_system, *opened, options)) continue;
+    if (epoch != options.unfinished_epoch && !abandoned(file_system, *opened, options)) {
+      ++collected.young;
+      continue;
+    }
     const auto gone = remove_epoch(file_system, directory, name, *opened, budget);
     if (gone && !*gone) {
       collected.more = true;

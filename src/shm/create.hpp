@@ -126,7 +126,8 @@ struct Collected {
   std::uint64_t unfinished_epoch = 0;  // with `more`: removed in part
   std::vector<std::uint64_t> removed;
   std::vector<std::uint64_t>
-      failed;  // eligible, but something in the directory could not be removed
+      failed;             // eligible, but something in the directory could not be removed
+  std::size_t young = 0;  // left only for their age, or for a writer that lives
 };
 
 // Removes epoch directories of one stream for which all four conditions of 04-driver.md A10 hold.

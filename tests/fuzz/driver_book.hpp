@@ -47,22 +47,29 @@ class EpochDisk {
     return epoch;
   }
   // The conditions of A10, but for the process.
-  std::size_t collect(const drv::CollectEpochs& asked, base::Nanos now) {
+  struct Collected {
+    std::size_t removed = 0;
+    std::size_t young = 0;
+  };
+  Collected collect(const drv::CollectEpochs& asked, base::Nanos now) {
     std::map<std::uint64_t, base::Nanos>& epochs = streams_[asked.stream_id];
     std::vector<std::uint64_t> others;
     for (const auto& [epoch, at] : epochs) {
       if (epoch != asked.current_epoch) others.push_back(epoch);
     }
     std::sort(others.begin(), others.end(), std::greater<>());
-    std::size_t removed = 0;
+    Collected collected;
     for (std::size_t i = asked.keep - 1; i < others.size(); ++i) {
       const base::Nanos at = epochs[others[i]];
       const std::uint64_t age = now > at ? static_cast<std::uint64_t>(now - at) : 0;
-      if (!asked.waive_age && age <= asked.min_age_ns) continue;
+      if (!asked.waive_age && age <= asked.min_age_ns) {
+        ++collected.young;
+        continue;
+      }
       epochs.erase(others[i]);
-      ++removed;
+      ++collected.removed;
     }
-    return removed;
+    return collected;
   }
   void remove(std::uint32_t stream_id) { streams_.erase(stream_id); }
 

@@ -300,8 +300,9 @@ class Run {
     if (book_->collections.empty()) return;
     const drv::CollectEpochs asked = book_->collections.front();
     book_->collections.pop_front();
-    const std::size_t removed = outcome < 0xC0 ? disk_.collect(asked, now_.monotonic) : 0;
-    core_->on_collected(now_, asked.request_id, removed, outcome < 0xC0 ? 0 : 1, actions_);
+    if (outcome >= 0xC0) return core_->on_collected(now_, asked.request_id, 0, 1, actions_);
+    const fuzz::EpochDisk::Collected done = disk_.collect(asked, now_.monotonic);
+    core_->on_collected(now_, asked.request_id, done.removed, 0, actions_, done.young);
   }
   // To a question that nobody asks, or one of another driver.
   void answer_nothing() {

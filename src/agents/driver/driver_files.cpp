@@ -22,19 +22,19 @@ std::uint64_t bytes_of(const shm::StreamLayout& layout) {
 void DriverAgent::Impl::ask(RegionJob&& job) {
   if (worker_.submit(std::move(job))) return;
   const Error full(Code::limit_exceeded, "driver", "too many file operations are under way");
-  std::visit(
-      protocol::Overloaded{
-          [](std::monostate&) {},
-          [&](protocol::driver::CreateRegions& create) {
-            refused_.push_back(CreationFailed{create.request_id, full});
-          },
-          [&](protocol::driver::CollectEpochs& collect) {
-            refused_.push_back(EpochsCollected{collect.request_id, collect.stream_id, 0, 1, full});
-          },
-          [&](protocol::driver::RemoveRegions& remove) { removals_.push_back(remove); },
-          [](Retire&) {},  // unmapped here and now
-      },
-      job);
+  std::visit(protocol::Overloaded{
+                 [](std::monostate&) {},
+                 [&](protocol::driver::CreateRegions& create) {
+                   refused_.push_back(CreationFailed{create.request_id, full});
+                 },
+                 [&](protocol::driver::CollectEpochs& collect) {
+                   refused_.push_back(
+                       EpochsCollected{collect.request_id, collect.stream_id, 0, 1, full, 0});
+                 },
+                 [&](protocol::driver::RemoveRegions& remove) { removals_.push_back(remove); },
+                 [](Retire&) {},  // unmapped here and now
+             },
+             job);
 }
 
 // One at a time and only with room for what the core makes of it.
@@ -84,7 +84,8 @@ void DriverAgent::Impl::on_created(RegionsCreated created) {
 void DriverAgent::Impl::on_collected(const EpochsCollected& collected) {
   if (collected.error) error(collected.stream_id, collected.error->message());
   if (collected.request_id != 0) {
-    core_.on_collected(now(), collected.request_id, collected.removed, collected.failed, actions_);
+    core_.on_collected(now(), collected.request_id, collected.removed, collected.failed, actions_,
+                       collected.young);
   } else if (collected.failed != 0 && !collected.error) {
     error(collected.stream_id,
           fmt::format("{} epochs of stream {} in '{}' could not be removed; remove them by hand",

@@ -239,14 +239,14 @@ bool RegionWorker::collect(Task& task, std::uint64_t request_id, const shm::Coll
   auto collected = shm::collect_epochs(file_system_, options);
   if (!collected) {
     answer(EpochsCollected{request_id, options.stream_id, task.removed, 1,
-                           std::move(collected.error())});
+                           std::move(collected.error()), 0});
     return true;
   }
   task.removed += collected->removed.size();
   task.unfinished_epoch = collected->unfinished_epoch;
   if (collected->more) return false;
-  answer(
-      EpochsCollected{request_id, options.stream_id, task.removed, collected->failed.size(), {}});
+  answer(EpochsCollected{
+      request_id, options.stream_id, task.removed, collected->failed.size(), {}, collected->young});
   return true;
 }
 

@@ -64,6 +64,7 @@ struct EpochsCollected {
   std::size_t removed = 0;
   std::size_t failed = 0;
   std::optional<Error> error;  // nothing could be looked at
+  std::size_t young = 0;       // left for their age alone, or for a writer that lives
 };
 struct Retired {};
 using RegionAnswer =

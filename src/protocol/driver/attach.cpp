@@ -150,6 +150,7 @@ Stream& DriverCore::obtain_stream(const ShmAttachRequest& request, const Candida
   if (streams_.full() || (request.stream_id == 0 && streams_.ids().exhausted())) {
     const std::uint32_t gone = streams_.forget_oldest(now_.monotonic);
     announces_.erase(gone);
+    collections_.erase(gone);
     actions.add(Report{.event = Event::stream_forgotten, .stream_id = gone, .text = {}});
   }
   Stream& stream = streams_.create(request.stream_id, candidate.profile);

@@ -110,6 +110,7 @@ void DriverCore::stop(Actions& actions) {
   state_ = State::stopped;
   leases_.clear();
   announces_.clear();
+  collections_.clear();
   asked_.clear();
   startup_gc_.clear();
   if (!settings_.cleanup_shm_on_exit) return;
@@ -138,6 +139,7 @@ void DriverCore::on_timer(Now now, Actions& actions) {
     if (!stream.creation) collect(stream, actions);
     startup_gc_.pop_front();
   }
+  collect_again(actions);
   while (const std::optional<std::uint32_t> due = announces_.due(now_.monotonic)) {
     if (!room(actions)) return;
     announce(*streams_.find(*due), actions);
@@ -151,7 +153,7 @@ base::Nanos DriverCore::deadline() const noexcept {
   if (state_ == State::stopped) return to_remove_.empty() && stopped_told_ ? never : at_once;
   if (!ready_.empty() || !startup_gc_.empty()) return at_once;
   const base::Nanos expiry = std::max(leases_.next_expiry(), expiry_waits_until_);
-  return std::max(at_once, std::min({announces_.next(), expiry, stop_at_ns_}));
+  return std::max(at_once, std::min({announces_.next(), collections_.next(), expiry, stop_at_ns_}));
 }
 
 }  // namespace tensorpool::protocol::driver

@@ -62,8 +62,9 @@ class DriverCore {
   // Code::no_space makes room and tries again, once (DRV-184).
   void on_create_failed(Now now, std::uint64_t request_id, const Error& error, Actions& actions);
   // `failed`: epochs that should have gone and could not be removed, or 1 when nothing could be looked at.
+  // `young`: epochs that are left for their age alone; they are looked at once more when they are old enough.
   void on_collected(Now now, std::uint64_t request_id, std::size_t removed, std::size_t failed,
-                    Actions& actions);
+                    Actions& actions, std::size_t young = 0);
 
   // --- The house.
 
@@ -151,6 +152,8 @@ class DriverCore {
   void waiters_are_ready(Stream& stream, const std::optional<std::string>& failure);
   bool collects() const noexcept;
   void collect(Stream& stream, Actions& actions);
+  void collect_again(Actions& actions);
+  std::uint64_t min_age_ns() const noexcept;
   std::uint64_t ask_to_collect(const Stream& stream, bool waive_age, Actions& actions);
   void announce(Stream& stream, Actions& actions);
   void settle(Stream& stream, Actions& actions);
@@ -180,7 +183,8 @@ class DriverCore {
   std::unordered_map<std::uint64_t, std::uint32_t> asked_;  // request id → stream id
   std::deque<std::uint32_t> startup_gc_;                    // streams to be collected once
 
-  Schedule<std::uint32_t> announces_;  // streams with regions
+  Schedule<std::uint32_t> announces_;    // streams with regions
+  Schedule<std::uint32_t> collections_;  // streams with epochs that were too young
   base::Nanos expiry_waits_until_ = 0;
   bool expiry_passed_over_ = false;  // a lease was due meanwhile
 

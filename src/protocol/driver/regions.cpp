@@ -149,10 +149,34 @@ bool DriverCore::collects() const noexcept {
   return settings_.epoch_gc_enabled && settings_.epoch_gc_keep != 0;  // DRV-187
 }
 
-// After an epoch came (DRV-181, DRV-182); while one collection of a stream is under way there is no second.
+// After an epoch came (DRV-181, DRV-182); while one collection of a stream is under way there is no second, but
+// another look later.
 void DriverCore::collect(Stream& stream, Actions& actions) {
-  if (!collects() || stream.collecting != 0) return;
+  if (!collects()) return;
+  stream.collect_again = true;
+  if (stream.collecting != 0) return;
+  collections_.erase(stream.stream_id);
   stream.collecting = ask_to_collect(stream, false, actions);
+}
+
+// Whoever comes and goes quickly leaves epochs that are too young to go, and nobody may come after him: without
+// another look they would lie there for ever, in everybody's way. One is enough.
+void DriverCore::collect_again(Actions& actions) {
+  while (const std::optional<std::uint32_t> due = collections_.due(now_.monotonic)) {
+    if (!room(actions)) return;
+    collections_.erase(*due);
+    Stream& stream = *streams_.find(*due);
+    if (stream.creation) {  // brings a collection with it, or fails
+      collections_.set(*due, later(now_.monotonic, settings_.announce_period_ns));
+    } else if (stream.collecting == 0) {
+      stream.collecting = ask_to_collect(stream, false, actions);
+    }
+  }
+}
+
+std::uint64_t DriverCore::min_age_ns() const noexcept {
+  if (settings_.epoch_gc_min_age_ns != 0) return settings_.epoch_gc_min_age_ns;
+  return 3 * static_cast<std::uint64_t>(settings_.announce_period_ns);
 }
 
 std::uint64_t DriverCore::ask_to_collect(const Stream& stream, bool waive_age, Actions& actions) {
@@ -161,9 +185,7 @@ std::uint64_t DriverCore::ask_to_collect(const Stream& stream, bool waive_age, A
   collect.stream_id = stream.stream_id;
   collect.current_epoch = stream.epoch;
   collect.keep = settings_.epoch_gc_keep;
-  const auto period = static_cast<std::uint64_t>(settings_.announce_period_ns);
-  collect.min_age_ns =
-      settings_.epoch_gc_min_age_ns != 0 ? settings_.epoch_gc_min_age_ns : 3 * period;
+  collect.min_age_ns = min_age_ns();
   collect.waive_age = waive_age;
   asked_[collect.request_id] = stream.stream_id;
   actions.add(collect);
@@ -171,7 +193,7 @@ std::uint64_t DriverCore::ask_to_collect(const Stream& stream, bool waive_age, A
 }
 
 void DriverCore::on_collected(Now now, std::uint64_t request_id, std::size_t removed,
-                              std::size_t failed, Actions& actions) {
+                              std::size_t failed, Actions& actions, std::size_t young) {
   on_held_up(now);
   Stream* stream = asked_for(request_id);
   if (stream == nullptr) return;
@@ -189,6 +211,10 @@ void DriverCore::on_collected(Now now, std::uint64_t request_id, std::size_t rem
   }
   TP_ASSERT(stream->collecting == request_id);
   stream->collecting = 0;
+  if (std::exchange(stream->collect_again, false) && young != 0) {
+    const auto age = static_cast<base::Nanos>(std::min<std::uint64_t>(min_age_ns(), INT64_MAX));
+    collections_.set(stream->stream_id, later(later(now_.monotonic, age), 1));
+  }
   settle(*stream, actions);
 }
 
@@ -218,6 +244,7 @@ void DriverCore::settle(Stream& stream, Actions& actions) {
     return;
   }
   report(Event::stream_forgotten, stream, "its regions could not be created", actions);
+  collections_.erase(stream.stream_id);
   streams_.forget(stream.stream_id, now_.monotonic);
 }
 

@@ -40,6 +40,7 @@ struct Stream {
   std::vector<std::uint64_t> waiting;       // attaches of consumers that wait for regions
   std::optional<std::int64_t> held_detach;  // to be answered after the announce (DRV-110)
   std::uint64_t collecting = 0;             // the collection in flight; 0 = none
+  bool collect_again = false;               // once more when what is left has come of age
   bool removal_failed = false;              // and reported
   std::size_t leases = 0;
   std::size_t pendings = 0;  // attaches in progress, those ready to be answered included

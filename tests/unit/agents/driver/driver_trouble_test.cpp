@@ -321,6 +321,25 @@ TEST_F(DriverTroubleTest, RemovesOldEpochsAsProducersComeAndGo) {
   EXPECT_LE(files(), 3 * 4);
 }
 
+// A flood of producers that come and go leaves many epochs, all of them young. When it is over they go, although
+// nobody comes any more.
+TEST_F(DriverTroubleTest, RemovesWhatAFloodOfProducersLeft) {
+  start();
+  RawClient& c = client();
+  for (std::uint32_t id = 1; id <= 10; ++id) {
+    const ShmAttachResponse lease = attach(c, Role::producer, id);
+    ASSERT_EQ(lease.code, ResponseCode::ok) << lease.error_message;
+    const ShmDetachRequest bye = detach(lease, Role::producer, id);
+    EXPECT_TRUE(c.send(bye));
+    ASSERT_TRUE(until([&] { return c.answer<ShmDetachResponse>(bye.correlation_id).has_value(); }));
+  }
+  EXPECT_EQ(files(), 20 * 3) << "of a ring and two pools each";
+  run_for(4 * sec);
+  EXPECT_EQ(files(), 2 * 3) << "the current epoch and the one before it";
+  EXPECT_EQ(count(Count::removals_failed), 0U);
+  TP_ASSERT_OK(map(attach(c, Role::consumer, 99)));
+}
+
 // Streams that a former driver made on demand, and half a creation that it died in, are recognised.
 // Proves: DRV-183, DRV-186
 TEST_F(DriverTroubleTest, CollectsWhatAFormerDriverLeft) {

@@ -354,6 +354,35 @@ TEST(DriverCollection, AtStartTakesNoEpochThatIsBeingCreated) {
   EXPECT_EQ(find<CollectEpochs>(after)->current_epoch, stream_of(d).epoch);
 }
 
+// Whoever comes and goes quickly, and then stays away, leaves nothing for ever.
+TEST(DriverCollection, LooksOnceMoreWhenWhatWasTooYoungHasComeOfAge) {
+  Settings settings = test_settings();
+  settings.epoch_gc_min_age_ns = 5'000'000'000;
+  Harness d(settings);
+  auto done = d.created(d.attach(d.request(Role::consumer, 5)));
+  ASSERT_NE(find<CollectEpochs>(done), nullptr);
+  (void)d.collected(*find<CollectEpochs>(done), 0, 0, 3);
+  d.advance(5 * second);
+  EXPECT_EQ(find<CollectEpochs>(d.timer()), nullptr) << "not yet";
+  d.advance(1);
+  done = d.timer();
+  ASSERT_NE(find<CollectEpochs>(done), nullptr);
+  EXPECT_FALSE(find<CollectEpochs>(done)->waive_age);
+  EXPECT_EQ(find<CollectEpochs>(done)->current_epoch, stream_of(d).epoch);
+  // What is left now belongs to a writer that lives, and nobody asks again.
+  (void)d.collected(*find<CollectEpochs>(done), 2, 0, 1);
+  d.advance(60 * second);
+  EXPECT_EQ(find<CollectEpochs>(d.timer()), nullptr);
+  // A new epoch asks anew; one that comes while the question is open has another look, too.
+  done = d.created(d.attach(d.request(Role::producer, 5, other_stream)));
+  const CollectEpochs open = *find<CollectEpochs>(done);
+  const LeaseKey key{*Harness::answer_in(done)->lease_id, other_stream, 5, Role::producer};
+  EXPECT_EQ(find<CollectEpochs>(d.created(d.detach(key))), nullptr);
+  (void)d.collected(open, 0, 0, 1);
+  d.advance(5 * second + 1);
+  EXPECT_NE(find<CollectEpochs>(d.timer()), nullptr);
+}
+
 // Proves: DRV-191
 TEST(DriverCollection, ARestartedDriverKnowsNoLease) {
   Harness first;

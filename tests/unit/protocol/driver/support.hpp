@@ -103,8 +103,9 @@ class Harness {
                           Error(code, "create_stream", "the disk is on fire"), list);
     return list.take();
   }
-  Done collected(const CollectEpochs& collect, std::size_t removed = 0, std::size_t failed = 0) {
-    core.on_collected(now, collect.request_id, removed, failed, list);
+  Done collected(const CollectEpochs& collect, std::size_t removed = 0, std::size_t failed = 0,
+                 std::size_t young = 0) {
+    core.on_collected(now, collect.request_id, removed, failed, list, young);
     return list.take();
   }
   Done keepalive(const LeaseKey& key) {
