@@ -34,11 +34,16 @@ struct Descriptor {
   int id;
 };
 
-std::string place(const LoadedConfig& loaded, const std::string& path, std::string_view value) {
+// `value` as TOML.
+std::string place(const LoadedConfig& loaded, const std::string& path, const std::string& value) {
   const auto origin = loaded.origins.find(path);
-  return fmt::format("{}: {} = \"{}\"",
+  return fmt::format("{}: {} = {}",
                      origin == loaded.origins.end() ? "default" : origin->second.words(), path,
-                     shown(value));
+                     value);
+}
+std::string place_of_path(const LoadedConfig& loaded, const std::string& path,
+                          const std::string& value) {
+  return place(loaded, path, fmt::format("\"{}\"", shown(value)));
 }
 
 // The canonical path of an existing directory; what is wrong goes to `problems`.
@@ -117,7 +122,7 @@ Result<Directories> check_directories(LoadedConfig& loaded, base::FileSystem& fi
                                       MayWrite may_write_to) {
   ShmTable& shm = loaded.config.shm;
   Problems problems;
-  const std::string base_place = place(loaded, "shm.base_dir", shm.base_dir);
+  const std::string base_place = place_of_path(loaded, "shm.base_dir", shm.base_dir);
   const auto base = existing(file_system, base_place, shm.base_dir, problems);
   std::vector<std::string> allowed;
   for (const std::string& directory : shm.allowed_base_dirs) {
@@ -125,7 +130,7 @@ Result<Directories> check_directories(LoadedConfig& loaded, base::FileSystem& fi
       if (base) allowed.push_back(*base);
       continue;
     }
-    const std::string where = place(loaded, "shm.allowed_base_dirs", directory);
+    const std::string where = place_of_path(loaded, "shm.allowed_base_dirs", directory);
     if (auto canonical = existing(file_system, where, directory, problems))
       allowed.push_back(std::move(*canonical));
   }

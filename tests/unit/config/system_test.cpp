@@ -14,6 +14,7 @@
 namespace tensorpool::config {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -102,9 +103,11 @@ TEST_F(ConfigSystem, pages) {
   const auto found = check_directories(loaded, files_);
   ASSERT_TRUE(found.has_value()) << found.error().message();
   ASSERT_EQ(loaded.warnings.size(), 1U);
-  EXPECT_THAT(loaded.warnings[0], HasSubstr("which are used"));
+  EXPECT_THAT(loaded.warnings[0],
+              AllOf(HasSubstr("shm.page_size_bytes = 8192: "), HasSubstr("which are used")));
   loaded.config.shm.require_hugepages = true;
-  EXPECT_THAT(error(loaded), HasSubstr("must lie on a hugetlbfs mount"));
+  EXPECT_THAT(error(loaded), AllOf(HasSubstr("must lie on a hugetlbfs mount"),
+                                   HasSubstr("shm.require_hugepages = true")));
 }
 
 }  // namespace
