@@ -67,7 +67,10 @@ Result<std::shared_ptr<ClientCore>> ClientCore::make(ClientOptions options, Owne
   settings.group = options.required_group;
   settings.mlock = options.lock_memory;
   auto policy = shm::MapPolicy::make(*world.file_system, settings);
-  if (!policy) return fail(std::move(policy.error()));
+  if (!policy) {
+    return fail(policy.error().code(), "Client::connect",
+                "allowed_base_dirs: " + policy.error().message());
+  }
   std::shared_ptr<ClientCore> core(
       new ClientCore(std::move(options), std::move(world), std::move(*policy)));
   if (core->options_.threading == Threading::threaded) {

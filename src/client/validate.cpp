@@ -10,6 +10,7 @@
 
 #include "base/limits.hpp"
 #include "shm/create.hpp"
+#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::client {
 namespace {
@@ -128,6 +129,21 @@ Result<void> check_stream(const char* call, std::uint32_t stream, std::uint32_t 
   return {};
 }
 
+// STR-198: a channel, or something of a scheme.
+Result<void> check_fallback(const char* call, const std::string& uri) {
+  if (uri.empty()) return {};
+  const std::size_t scheme = uri.find("://");
+  const bool known = uri.starts_with("aeron:") ||
+                     (scheme != std::string::npos && scheme > 0 && scheme + 3 < uri.size());
+  const bool visible =
+      std::all_of(uri.begin(), uri.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  if (known && visible && uri.size() <= limits::channel_bytes) return {};
+  return bad(
+      call, "payload_fallback_uri",
+      visible ? fmt::format("\"{}\"", uri.substr(0, 80)) : "text with spaces or control characters",
+      "empty, a channel (aeron:) or <scheme>://<id>, visible ASCII of at most 4095 bytes");
+}
+
 }  // namespace
 
 Result<void> check(const ClientOptions& o) {
@@ -140,8 +156,9 @@ Result<void> check(const ClientOptions& o) {
   if (o.idle > Idle::noop)
     return bad(call, "idle", std::to_string(static_cast<int>(o.idle)),
                "backoff, sleeping, yielding, busy_spin or noop");
-  if (!o.aeron_dir.empty() && o.aeron_dir.front() != '/') {
-    return bad(call, "aeron_dir", o.aeron_dir, "empty or an absolute path");
+  if (!o.aeron_dir.empty()) {
+    if (auto usable = transport::aeron::usable_directory(call, o.aeron_dir); !usable)
+      return fail(std::move(usable.error()));
   }
   if (o.client_name.size() > limits::client_name_bytes) {
     return bad(call, "client_name", fmt::format("{} bytes", o.client_name.size()),
@@ -236,7 +253,7 @@ Result<void> check(const ConsumerOptions& o) {
     return bad(call, "expected_layout_version", std::to_string(o.expected_layout_version),
                "0 (any) or 1");
   }
-  return {};
+  return check_fallback(call, o.payload_fallback_uri);
 }
 
 }  // namespace tensorpool::client

@@ -98,7 +98,8 @@ Result<std::string> usable_directory(const char* call, const std::string& option
   std::string directory = resolve_directory(option);
   if (directory.empty() || directory.front() != '/' || directory.size() > longest_directory) {
     return fail(Code::invalid_argument, call,
-                fmt::format("Aeron directory \"{}\": must be an absolute path of at most {} bytes",
+                fmt::format("Aeron directory \"{}\" (aeron_dir, or else AERON_DIR): must be an "
+                            "absolute path of at most {} bytes",
                             directory.substr(0, 80), longest_directory));
   }
   return directory;
