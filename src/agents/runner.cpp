@@ -53,7 +53,7 @@ void IdleStrategy::idle(int work) noexcept {
   std::this_thread::sleep_for(std::min(shortest_park * (1U << doublings), longest_park));
 }
 
-Result<void> Runner::start() {
+Result<void> Runner::start(const char* call) {
   try {
     thread_ = std::thread([loop = loop_] {
       IdleStrategy idle(loop->idle);
@@ -61,8 +61,8 @@ Result<void> Runner::start() {
       if (loop->at_end) loop->at_end();
     });
   } catch (const std::system_error& error) {
-    return fail(Error::system("Client::connect", error.code().value(),
-                              "no thread for the conductor; use Threading::invoked"));
+    return fail(Error::system(call, error.code().value(),
+                              "no thread for the duty cycle; use Threading::invoked"));
   }
   return {};
 }

@@ -34,8 +34,8 @@ class Runner {
   // May run inside `at_end`: then the thread ends by itself, without touching the Runner again.
   ~Runner();
 
-  // Errors: system_error when the system has no thread left.
-  Result<void> start();
+  // Errors: system_error, in the name of `call`, when the system has no thread left.
+  Result<void> start(const char* call);
   // Ends the thread and joins it; idempotent. From inside the thread it only asks for the end.
   void stop() noexcept;
   // Any thread: the duty cycle under way is the last one. Waits for nothing.

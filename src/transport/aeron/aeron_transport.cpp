@@ -83,15 +83,19 @@ class AeronTransport final : public transport::Transport {
 
 }  // namespace
 
+std::string default_directory() {
+  std::array<char, 1024> path{};
+  if (with_user_name([&] { return aeron_default_path(path.data(), path.size()); }) < 0) return {};
+  return path.data();
+}
+
 std::string resolve_directory(const std::string& option) {
   if (!option.empty()) return option;
   if (const char* environment = std::getenv("AERON_DIR");
       environment != nullptr && *environment != '\0') {
     return environment;
   }
-  std::array<char, 1024> path{};
-  if (with_user_name([&] { return aeron_default_path(path.data(), path.size()); }) < 0) return {};
-  return path.data();
+  return default_directory();
 }
 
 Result<std::string> usable_directory(const char* call, const std::string& option) {

@@ -13,6 +13,9 @@ namespace tensorpool::transport::aeron {
 // does not wait for a connect that is under way; probe() and directory() are any thread's.
 std::unique_ptr<transport::Transport> make_transport();
 
+// Aeron's default directory, whatever AERON_DIR says; empty when it is too long for a path.
+std::string default_directory();
+
 // The directory that an option leads to: itself, else AERON_DIR, else Aeron's default.
 std::string resolve_directory(const std::string& option);
 

@@ -31,7 +31,7 @@ TEST(Runner, RunsInOneThreadUntilItIsStopped) {
         return 0;
       },
       Idle::yielding, [&] { ends.fetch_add(1); });
-  ASSERT_TRUE(runner.start());
+  ASSERT_TRUE(runner.start("test"));
   while (cycles.load() < 3) std::this_thread::yield();
   EXPECT_FALSE(runner.on_this_thread());
   runner.stop();
@@ -54,7 +54,7 @@ TEST(Runner, MayBeStoppedFromInside) {
         return 1;
       },
       Idle::noop);
-  ASSERT_TRUE(runner->start());
+  ASSERT_TRUE(runner->start("test"));
   ready.store(true);
   while (cycles.load() == 0) std::this_thread::yield();
   runner->stop();
@@ -77,7 +77,7 @@ TEST(Runner, MayBeDestroyedByItsOwnThreadAtTheEnd) {
         runner.reset();
         over.set_value();
       });
-  ASSERT_TRUE(runner->start());
+  ASSERT_TRUE(runner->start("test"));
   ready.store(true);
   over.get_future().wait();
   EXPECT_EQ(runner, nullptr);
