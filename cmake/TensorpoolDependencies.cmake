@@ -28,6 +28,17 @@ if(NOT TARGET aeron::aeron_driver_static)
 endif()
 message(STATUS "Aeron ${aeron_VERSION}: ${aeron_DIR}")
 
+if(TENSORPOOL_DRIVER)
+  # Header-only use: Debian's CMake target would link its shared library.
+  find_path(TENSORPOOL_TOMLPLUSPLUS toml++/toml.h)
+  if(NOT TENSORPOOL_TOMLPLUSPLUS)
+    message(FATAL_ERROR "toml++ (toml++/toml.h), which reads the configuration of the driver, was not found. Debian: "
+                        "libtomlplusplus-dev; elsewhere name the folder that has toml++/ in it with "
+                        "-DTENSORPOOL_TOMLPLUSPLUS=<folder>. A project that embeds tensorpool and needs no "
+                        "tensorpool::Driver configures with -DTENSORPOOL_DRIVER=OFF.")
+  endif()
+endif()
+
 if(TENSORPOOL_DEVELOPER)
   # HdrHistogram comes with Aeron's build; a user's own Aeron may not have installed it.
   find_package(hdr_histogram CONFIG QUIET HINTS "${aeron_DIR}/../../..")
@@ -42,11 +53,6 @@ if(TENSORPOOL_DEVELOPER)
   find_package(CLI11 REQUIRED)
   find_package(nlohmann_json REQUIRED)
   find_package(spdlog REQUIRED)
-  # Header-only use: Debian's CMake target would link its shared library.
-  find_path(TENSORPOOL_TOMLPLUSPLUS toml++/toml.h)
-  if(NOT TENSORPOOL_TOMLPLUSPLUS)
-    message(FATAL_ERROR "toml++ (toml++/toml.h) was not found. Debian: libtomlplusplus-dev.")
-  endif()
   find_package(PNG REQUIRED)
   find_package(JPEG REQUIRED)
   find_package(Python3 COMPONENTS Interpreter REQUIRED)

@@ -5,13 +5,13 @@
 #include <string>
 #include <utility>
 
-#include "tp_driver/configuration.hpp"
+#include "driver/configuration.hpp"
+#include "driver/setup.hpp"
 #include "tp_driver/exit_codes.hpp"
 #include "tp_driver/log.hpp"
 #include "tp_driver/notify.hpp"
 #include "tp_driver/output.hpp"
 #include "tp_driver/run.hpp"
-#include "tp_driver/setup.hpp"
 #include "tp_driver/signals.hpp"
 
 namespace tensorpool::driver_program {
@@ -67,7 +67,7 @@ int start(const config::LoadedConfig& loaded, const config::Directories& directo
     }
     level = *parsed;
   }
-  auto setup = setup_from(loaded, directories);
+  auto setup = driver::setup_from(loaded, directories);
   if (!setup) return invalid(setup.error());
   Log log(format, level);
   for (const std::string& warning : loaded.warnings)
@@ -80,13 +80,14 @@ int start(const config::LoadedConfig& loaded, const config::Directories& directo
 
 int carry_out(const CommandLine& line) {
   const config::Environment environment = config::process_environment();
-  auto loaded = load_configuration(line.file, environment);
+  auto loaded = driver::load_configuration(
+      {.file = line.file, .text = std::nullopt, .environment = environment, .overrides = {}});
   if (!loaded) return invalid(loaded.error());
   if (line.print) {
     tell_warnings(*loaded);
     return print(config::print(*loaded, config::Secrets::hidden)) ? exit_ok : exit_failed;
   }
-  const auto directories = check_machine(*loaded);
+  const auto directories = driver::check_machine(*loaded);
   if (!directories) return invalid(directories.error());
   if (line.check) {
     tell_warnings(*loaded);

@@ -45,13 +45,4 @@ std::string printable(std::string_view text) {
   return line;
 }
 
-std::string human_bytes(std::uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (bytes < 1024) return fmt::format("{} B", bytes);
-  if (bytes < std::uint64_t{1} << 20U) return fmt::format("{:.1f} KiB", value / 1024);
-  if (bytes < std::uint64_t{1} << 30U) return fmt::format("{:.1f} MiB", value / 1048576);
-  if (bytes < std::uint64_t{1} << 40U) return fmt::format("{:.1f} GiB", value / 1073741824);
-  return fmt::format("{:.1f} TiB", value / 1099511627776);
-}
-
 }  // namespace tensorpool::driver_program

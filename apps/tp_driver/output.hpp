@@ -1,7 +1,6 @@
 // What tp_driver prints before there is a log: results on standard output, complaints on standard error.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,7 +16,5 @@ void complain(const Error& error);
 
 // One line for a terminal or a log, whatever a peer put into it: control characters become "\x1b".
 std::string printable(std::string_view text);
-// "290.0 MiB"
-std::string human_bytes(std::uint64_t bytes);
 
 }  // namespace tensorpool::driver_program

@@ -3,6 +3,9 @@
 
 #include "tensorpool/client.hpp"
 #include "tensorpool/consumer.hpp"
+#ifndef TENSORPOOL_WITHOUT_DRIVER
+#include "tensorpool/driver.hpp"
+#endif
 #include "tensorpool/error.hpp"
 #include "tensorpool/frame.hpp"
 #include "tensorpool/media_driver.hpp"

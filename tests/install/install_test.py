@@ -20,8 +20,8 @@ DEADLINE_S = 240
 OPTIONS = argparse.Namespace()
 
 # Public classes that have code of their own in the library.
-CLASSES = ("Client", "Consumer", "Error", "Frame", "FrameInfo", "FrameView", "MediaDriver", "Pending", "Producer",
-           "Slot")
+CLASSES = ("Client", "Consumer", "Driver", "Error", "Frame", "FrameInfo", "FrameView", "MediaDriver", "Pending",
+           "Producer", "Slot")
 # tensorpool::Name…, tensorpool::name(…), and the one function that a public header calls out of line.
 PUBLIC_SYMBOL = re.compile(r"(?:(?:typeinfo|typeinfo name|vtable) for )?tensorpool::(?:[A-Z]\w*|[a-z]\w*\(|detail::check_view\()")
 

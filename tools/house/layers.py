@@ -21,6 +21,7 @@ MAY_USE = {
     "client": {"base", "shm", "wire", "transport", "protocol", "agents"},
     "sim": {"base", "transport"},
     "config": {"base", "shm", "protocol"},
+    "driver": {"base", "shm", "transport", "protocol", "agents", "client", "config"},
 }
 
 # What protocol may use of shm and wire: headers without code to link.

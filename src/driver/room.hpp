@@ -9,7 +9,10 @@
 #include "config/load.hpp"
 #include "tensorpool/error.hpp"
 
-namespace tensorpool::driver_program {
+namespace tensorpool::driver {
+
+// "290.0 MiB"
+std::string human_bytes(std::uint64_t bytes);
 
 // What a file system says of itself.
 struct Room {
@@ -29,4 +32,4 @@ std::uint64_t least_bytes(const config::DriverConfig& config) noexcept;
 // old epochs may go.
 Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded, const Room& room);
 
-}  // namespace tensorpool::driver_program
+}  // namespace tensorpool::driver

@@ -1,4 +1,4 @@
-#include "tp_driver/room.hpp"
+#include "driver/room.hpp"
 
 #include <fmt/format.h>
 #include <sys/statvfs.h>
@@ -7,9 +7,8 @@
 #include <cerrno>
 
 #include "shm/layout.hpp"
-#include "tp_driver/output.hpp"
 
-namespace tensorpool::driver_program {
+namespace tensorpool::driver {
 namespace {
 
 constexpr std::uint64_t most = UINT64_MAX;
@@ -49,6 +48,15 @@ std::uint64_t good_mebibytes(std::uint64_t needed) noexcept {
 }
 
 }  // namespace
+
+std::string human_bytes(std::uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  if (bytes < std::uint64_t{1} << 20U) return fmt::format("{:.1f} KiB", value / 1024);
+  if (bytes < std::uint64_t{1} << 30U) return fmt::format("{:.1f} MiB", value / 1048576);
+  if (bytes < std::uint64_t{1} << 40U) return fmt::format("{:.1f} GiB", value / 1073741824);
+  return fmt::format("{:.1f} TiB", value / 1099511627776);
+}
 
 Result<Room> room_of(const std::string& directory) {
   struct statvfs found{};
@@ -101,4 +109,4 @@ Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded
       human_bytes(room.available_bytes), what_needs_it(config), human_bytes(needed));
 }
 
-}  // namespace tensorpool::driver_program
+}  // namespace tensorpool::driver

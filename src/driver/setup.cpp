@@ -1,16 +1,18 @@
-#include "tp_driver/setup.hpp"
+#include "driver/setup.hpp"
 
 #include <utility>
 
-namespace tensorpool::driver_program {
+#include "transport/aeron/aeron_transport.hpp"
 
-Result<DriverSetup> setup_from(const config::LoadedConfig& loaded,
-                               const config::Directories& directories) {
+namespace tensorpool::driver {
+
+Result<Setup> setup_from(const config::LoadedConfig& loaded,
+                         const config::Directories& directories) {
   const config::DriverConfig& config = loaded.config;
   auto settings = config::to_settings(config);
   if (!settings) return fail(std::move(settings.error()));
 
-  DriverSetup setup;
+  Setup setup;
   agents::driver::DriverOptions& agent = setup.agent;
   agent.core = std::move(*settings);
   agent.core.hugetlbfs = directories.hugetlbfs;
@@ -20,7 +22,8 @@ Result<DriverSetup> setup_from(const config::LoadedConfig& loaded,
                    .prefault = config.policies.prefault_shm,
                    .mlock = config.policies.mlock_shm};
   agent.instance_id = config.driver.instance_id;
-  agent.aeron_dir = config.driver.aeron_dir;
+  agent.aeron_dir = config.driver.aeron_dir.empty() ? transport::aeron::default_directory()
+                                                    : config.driver.aeron_dir;
   // Stream ids are at most 2147483647 here.
   agent.control = {config.driver.control_channel,
                    static_cast<std::int32_t>(config.driver.control_stream_id)};
@@ -35,4 +38,4 @@ Result<DriverSetup> setup_from(const config::LoadedConfig& loaded,
   return setup;
 }
 
-}  // namespace tensorpool::driver_program
+}  // namespace tensorpool::driver

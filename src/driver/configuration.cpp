@@ -1,11 +1,11 @@
-#include "tp_driver/configuration.hpp"
+#include "driver/configuration.hpp"
 
 #include <fmt/format.h>
 
 #include "base/posix_file_system.hpp"
-#include "tp_driver/room.hpp"
+#include "driver/room.hpp"
 
-namespace tensorpool::driver_program {
+namespace tensorpool::driver {
 namespace {
 
 // Said instead of being ignored in silence (CFG-105).
@@ -25,15 +25,16 @@ void warn_of_what_is_missing(config::LoadedConfig& loaded) {
 
 }  // namespace
 
-Result<config::LoadedConfig> load_configuration(const std::optional<std::string>& file,
-                                                const config::Environment& environment) {
-  std::string text(config::trial_config());
-  if (file) {
-    auto read = config::read_file(*file);
+Result<config::LoadedConfig> load_configuration(const Source& source) {
+  std::string text(source.text.value_or(std::string(config::trial_config())));
+  std::string name = source.text ? text_name : config::trial_name;
+  if (source.file) {
+    auto read = config::read_file(*source.file);
     if (!read) return fail(std::move(read.error()));
     text = std::move(*read);
+    name = *source.file;
   }
-  auto loaded = config::load(text, file ? *file : std::string(config::trial_name), environment);
+  auto loaded = config::load(text, name, source.environment, source.overrides);
   if (!loaded) return loaded;
   // What the driver's core relies on beyond that.
   if (auto settings = config::to_settings(loaded->config); !settings)
@@ -54,4 +55,4 @@ Result<config::Directories> check_machine(config::LoadedConfig& loaded) {
   return found;
 }
 
-}  // namespace tensorpool::driver_program
+}  // namespace tensorpool::driver

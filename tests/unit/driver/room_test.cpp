@@ -1,5 +1,5 @@
 // Room for streams: how much, what is said, and when it is an error.
-#include "tp_driver/room.hpp"
+#include "driver/room.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "config/load.hpp"
 
-namespace tensorpool::driver_program {
+namespace tensorpool::driver {
 namespace {
 
 using ::testing::AllOf;
@@ -37,6 +37,12 @@ profile = "p"
 stream_id = 2
 profile = "p"
 )";
+
+TEST(DriverRoom, in_words) {
+  EXPECT_EQ(human_bytes(1023), "1023 B");
+  EXPECT_EQ(human_bytes(304'000'000), "289.9 MiB");
+  EXPECT_EQ(human_bytes(UINT64_MAX), "16777216.0 TiB");
+}
 
 TEST(DriverRoom, of_the_built_in_defaults) {
   const config::LoadedConfig loaded = loaded_of(std::string(config::trial_config()));
@@ -113,4 +119,4 @@ TEST(DriverRoom, of_this_machine) {
 }
 
 }  // namespace
-}  // namespace tensorpool::driver_program
+}  // namespace tensorpool::driver

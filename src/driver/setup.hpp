@@ -9,7 +9,7 @@
 #include "config/system.hpp"
 #include "tensorpool/error.hpp"
 
-namespace tensorpool::driver_program {
+namespace tensorpool::driver {
 
 // driver.embedded_media_driver.
 enum class EmbeddedMediaDriver : std::uint8_t {
@@ -18,14 +18,16 @@ enum class EmbeddedMediaDriver : std::uint8_t {
   never,      // wait for one
 };
 
-struct DriverSetup {
-  agents::driver::DriverOptions agent;  // without its handlers
+struct Setup {
+  // Without its handlers. `aeron_dir` is never empty: an empty driver.aeron_dir is Aeron's default directory,
+  // whatever AERON_DIR says, which was asked before (CFG-22, CFG-23).
+  agents::driver::DriverOptions agent;
   EmbeddedMediaDriver media_driver = EmbeddedMediaDriver::automatic;
 };
 
 // `loaded` has passed check_directories(), which found `directories`. Errors: those of the driver core's and the
 // agent's own checks.
-Result<DriverSetup> setup_from(const config::LoadedConfig& loaded,
-                               const config::Directories& directories);
+Result<Setup> setup_from(const config::LoadedConfig& loaded,
+                         const config::Directories& directories);
 
-}  // namespace tensorpool::driver_program
+}  // namespace tensorpool::driver
