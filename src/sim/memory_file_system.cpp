@@ -74,6 +74,7 @@ struct MemoryDisk::Node {
   std::uint32_t mode = 0;
   std::uint64_t inode = 0;
   base::Nanos modified_ns = 0;
+  std::string path;                                      // of a directory; "" is the root
   std::map<std::string, std::shared_ptr<Node>> entries;  // of a directory
   int memory = -1;                                       // of a regular file: its memfd
   std::uint64_t size_bytes = 0;
@@ -133,7 +134,10 @@ void MemoryDisk::make_directories(const std::string& path) {
   std::shared_ptr<Node> here = root_;
   for (const std::string& name : components(path)) {
     auto& next = here->entries[name];
-    if (next == nullptr) next = make_node(FileKind::directory, 0770);
+    if (next == nullptr) {
+      next = make_node(FileKind::directory, 0770);
+      next->path = here->path + "/" + name;
+    }
     here = next;
   }
 }
@@ -183,6 +187,19 @@ std::vector<std::string> MemoryDisk::files() const {
   }
   std::sort(found.begin(), found.end());
   return found;
+}
+
+std::vector<std::string> MemoryDisk::names(const std::string& directory) const {
+  std::vector<std::string> found;
+  const std::shared_ptr<Node> node = find(directory);
+  if (node == nullptr) return found;
+  for (const auto& [name, entry] : node->entries) found.push_back(name);
+  return found;
+}
+
+void MemoryDisk::changes(Change change, const Node& parent, const std::string& name,
+                         std::uint64_t process) const {
+  if (watcher_) watcher_(change, parent.path + "/" + name, process);
 }
 
 void MemoryDisk::set_room(std::uint64_t really, std::uint64_t said) noexcept {
@@ -267,6 +284,7 @@ Result<File> MemoryFileSystem::open(const File& directory, const std::string& na
   const auto found = entries.find(name);
   if (mode == OpenMode::create_exclusive) {
     if (found != entries.end()) return fail(Error::system("open", EEXIST, name));
+    disk_.changes(MemoryDisk::Change::made, **parent, name, process_id_);
     auto node = disk_.make_node(FileKind::regular, 0600);
     entries[name] = node;
     (*parent)->modified_ns = disk_.clock_.realtime_ns();
@@ -275,7 +293,7 @@ Result<File> MemoryFileSystem::open(const File& directory, const std::string& na
   if (found == entries.end()) return no_entry("open", name);
   if (mode == OpenMode::directory && found->second->kind != FileKind::directory)
     return fail(Code::path_rejected, "open", fmt::format("'{}' is not a directory", name));
-  return make_file(found->second, false);
+  return make_file(found->second, mode == OpenMode::read_write);
 }
 
 Result<std::optional<FileStatus>> MemoryFileSystem::status_at(const File& directory,
@@ -307,7 +325,9 @@ Result<bool> MemoryFileSystem::make_directory(const File& directory, const std::
   if (!parent) return fail(parent.error());
   auto& entry = (*parent)->entries[name];
   if (entry != nullptr) return false;
+  disk_.changes(MemoryDisk::Change::made, **parent, name, process_id_);
   entry = disk_.make_node(FileKind::directory, mode);
+  entry->path = (*parent)->path + "/" + name;
   (*parent)->modified_ns = disk_.clock_.realtime_ns();
   return true;
 }
@@ -319,6 +339,7 @@ Result<void> MemoryFileSystem::unlink(const File& directory, const std::string& 
   if (found == (*parent)->entries.end()) return no_entry("unlink", name);
   if (found->second->kind == FileKind::directory)
     return fail(Error::system("unlink", EISDIR, name));
+  disk_.changes(MemoryDisk::Change::removed, **parent, name, process_id_);
   (*parent)->entries.erase(found);
   (*parent)->modified_ns = disk_.clock_.realtime_ns();
   return {};
@@ -332,6 +353,7 @@ Result<void> MemoryFileSystem::remove_directory(const File& directory, const std
   if (found->second->kind != FileKind::directory)
     return fail(Error::system("rmdir", ENOTDIR, name));
   if (!found->second->entries.empty()) return fail(Error::system("rmdir", ENOTEMPTY, name));
+  disk_.changes(MemoryDisk::Change::removed, **parent, name, process_id_);
   (*parent)->entries.erase(found);
   (*parent)->modified_ns = disk_.clock_.realtime_ns();
   return {};

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -45,6 +46,14 @@ class MemoryDisk {
   bool poke(const std::string& path, std::uint64_t offset, std::span<const std::byte> bytes);
   // Paths of all regular files.
   std::vector<std::string> files() const;
+  // Names in a directory; none where it is not there.
+  std::vector<std::string> names(const std::string& directory) const;
+
+  // Told before a name appears or goes, with its path and the process that does it. Must not call back.
+  enum class Change : std::uint8_t { made, removed };
+  using Watcher =
+      std::function<void(Change change, const std::string& path, std::uint64_t process)>;
+  void on_change(Watcher watcher) { watcher_ = std::move(watcher); }
 
   // How much may still be reserved, and what statfs says about it. Both unlimited at first.
   void set_room(std::uint64_t really, std::uint64_t said) noexcept;
@@ -57,6 +66,8 @@ class MemoryDisk {
   struct Node;
 
   std::shared_ptr<Node> make_node(base::FileKind kind, std::uint32_t mode);
+  void changes(Change change, const Node& parent, const std::string& name,
+               std::uint64_t process) const;
   std::shared_ptr<Node> find(const std::string& path) const;
 
   const base::Clock& clock_;
@@ -65,6 +76,7 @@ class MemoryDisk {
   std::uint64_t said_ = UINT64_MAX;
   std::set<std::uint64_t> processes_;
   std::shared_ptr<Node> root_;
+  Watcher watcher_;
 };
 
 class MemoryFileSystem final : public base::FileSystem {

@@ -15,6 +15,11 @@ void Model::trace(TraceKind kind, std::int64_t client, std::int32_t session, std
   if (hook) hook(TraceEvent{kind, now(), client, session, stream, position});
 }
 
+void Model::tell(bool sent, std::int64_t client, std::int32_t session, std::int32_t stream,
+                 std::span<const std::byte> bytes) const {
+  if (message_hook) message_hook(MessageEvent{sent, client, session, stream, bytes});
+}
+
 bool Model::abandoned(std::int64_t client) const {
   const auto found = clients.find(client);
   return found != clients.end() && found->second.crashed;
@@ -216,16 +221,20 @@ void Model::deliver(Link& link, const std::shared_ptr<const Frame>& frame) {
   }
 }
 
-bool Model::hand_over(Image& image, const Frame& frame, transport::FragmentHandler handler,
-                      bool assembled) {
+bool Model::hand_over(const SubscriptionState& subscription, Image& image, const Frame& frame,
+                      transport::FragmentHandler handler, bool assembled) const {
   transport::Fragment fragment;
   fragment.session_id = image.session_id;
+  const auto hand = [&] {
+    tell(false, subscription.client, image.session_id, subscription.stream_id, fragment.data);
+    handler(fragment);
+  };
   if (!assembled || (frame.begin && frame.end)) {
     fragment.data = frame.data;
     fragment.begin = frame.begin;
     fragment.end = frame.end;
     image.partial_stop = -1;
-    handler(fragment);
+    hand();
     return true;
   }
   if (frame.begin) {
@@ -241,7 +250,7 @@ bool Model::hand_over(Image& image, const Frame& frame, transport::FragmentHandl
   const std::vector<std::byte> whole = std::move(image.partial);
   image.partial.clear();
   fragment.data = whole;
-  handler(fragment);
+  hand();
   return true;
 }
 
@@ -259,7 +268,7 @@ int Model::poll(SubscriptionState& subscription, transport::FragmentHandler hand
       ++count;
       trace(TraceKind::delivered, subscription.client, image.session_id, subscription.stream_id,
             frame->stop);
-      (void)hand_over(image, *frame, handler, assembled);
+      (void)hand_over(subscription, image, *frame, handler, assembled);
     }
   }
   return count;

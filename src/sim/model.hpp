@@ -127,6 +127,7 @@ struct Model {
   std::map<std::int64_t, std::shared_ptr<SubscriptionState>> subscriptions;
   std::map<std::pair<std::int64_t, std::int64_t>, LinkFaults> link_faults;
   std::function<void(const TraceEvent&)> hook;
+  std::function<void(const MessageEvent&)> message_hook;
   std::int64_t next_id = 1;
   std::int64_t next_pid = 1000;
   std::int32_t next_counter = 0;
@@ -135,6 +136,8 @@ struct Model {
   const LinkFaults& faults(std::int64_t from, std::int64_t to) const;
   void trace(TraceKind kind, std::int64_t client, std::int32_t session, std::int32_t stream,
              std::int64_t position) const;
+  void tell(bool sent, std::int64_t client, std::int32_t session, std::int32_t stream,
+            std::span<const std::byte> bytes) const;
 
   // Resources. Abandoned ones (their client crashed) stay until the media driver drops the client.
   void add(const std::shared_ptr<PublicationState>& publication);
@@ -168,8 +171,8 @@ struct Model {
   void forget_old(PublicationState& publication) const;
   void drop_image(Link& link, Nanos rests_until_ns);
   void deliver(Link& link, const std::shared_ptr<const Frame>& frame);
-  bool hand_over(Image& image, const Frame& frame, transport::FragmentHandler handler,
-                 bool assembled);
+  bool hand_over(const SubscriptionState& subscription, Image& image, const Frame& frame,
+                 transport::FragmentHandler handler, bool assembled) const;
   void check_link(Link& link);
 };
 

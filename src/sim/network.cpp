@@ -94,6 +94,23 @@ void Network::on_trace(std::function<void(const TraceEvent&)> hook) {
   model_->hook = std::move(hook);
 }
 
+void Network::on_message(std::function<void(const MessageEvent&)> hook) {
+  model_->message_hook = std::move(hook);
+}
+
+void Network::each_waiting(std::int64_t client_id, std::int32_t stream_id,
+                           const std::function<void(std::span<const std::byte>)>& visit) const {
+  for (const auto& [id, subscription] : model_->subscriptions) {
+    if (subscription->client != client_id || subscription->stream_id != stream_id) continue;
+    for (const auto& image : subscription->images) {
+      for (const Delivery& delivery : image->queue) {
+        if (delivery.due_ns > model_->now()) break;
+        visit(delivery.frame->data);
+      }
+    }
+  }
+}
+
 std::unique_ptr<transport::Transport> Network::make_transport() {
   return std::make_unique<SimTransport>(model_);
 }

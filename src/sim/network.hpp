@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,16 @@ struct TraceEvent {
   friend bool operator==(const TraceEvent&, const TraceEvent&) = default;
 };
 
+// What the message hook is told: a whole message that was sent, or that is about to be handed to a subscriber.
+// The bytes are valid during the call only.
+struct MessageEvent {
+  bool sent = false;        // else: handed over
+  std::int64_t client = 0;  // who sends, or who hears
+  std::int32_t session_id = 0;
+  std::int32_t stream_id = 0;
+  std::span<const std::byte> bytes;
+};
+
 // A counter as tools would see it.
 struct CounterView {
   std::int32_t id = 0;
@@ -119,6 +130,11 @@ class Network {
   void disconnect(std::int32_t session_id, Nanos duration_ns);
 
   void on_trace(std::function<void(const TraceEvent&)> hook);
+  // Must not call back. Of fragmented messages the subscriber's side is told only when they are assembled.
+  void on_message(std::function<void(const MessageEvent&)> hook);
+  // Visits the fragments that wait for this client in its subscriptions of a stream and could be polled now.
+  void each_waiting(std::int64_t client_id, std::int32_t stream_id,
+                    const std::function<void(std::span<const std::byte>)>& visit) const;
 
   // A way to connect, for the code under test. Each sees the whole network.
   std::unique_ptr<transport::Transport> make_transport();

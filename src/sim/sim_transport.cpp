@@ -47,6 +47,7 @@ class SimPublication final : public transport::Publication {
     if (rest != 0 || full == 0) needed += frame_bytes(rest);
     const Position refused = model_->reserve(*state_, static_cast<std::size_t>(needed));
     if (refused != 0) return refused;
+    model_->tell(true, state_->client, state_->session_id, state_->stream_id, message);
     std::size_t at = 0;
     do {
       const std::size_t size = std::min(max_payload_bytes, message.size() - at);
@@ -73,6 +74,10 @@ class SimPublication final : public transport::Publication {
  private:
   void end(transport::Claim& claim, Frame::State how) noexcept {
     static_cast<Frame*>(claim.implementation[0])->state = how;
+    if (how == Frame::State::committed) {
+      model_->tell(true, state_->client, state_->session_id, state_->stream_id,
+                   {claim.data, claim.size});
+    }
     claim = transport::Claim{};
     model_->distribute(*state_);
   }
