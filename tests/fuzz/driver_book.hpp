@@ -178,6 +178,10 @@ class DriverBook {
     TP_ASSERT(!core.leases().all().contains(id));
     if (leases_.erase(id) == 0) {  // a stranger's, who is told once and never about ours
       TP_ASSERT(!ended_.contains(id) && strangers_.insert(id).second);
+      // Nobody on the stream can take it for one about its producer.
+      for (const auto& [other_id, lease] : leases_)
+        TP_ASSERT(send.message.role != wire::driver::Role::producer ||
+                  lease.stream_id != send.message.stream_id);
       TP_ASSERT(strangers_.size() <= base::limits::driver_strangers_answered);
       return;
     }

@@ -39,6 +39,14 @@ void DriverCore::answer_stranger(const wire::driver::ShmLeaseKeepalive& keepaliv
                                  Actions& actions) {
   if (!wire::listed(keepalive.role) || leases_.issued(keepalive.lease_id)) return;
   if (leases_.of_client(keepalive.client_id) != nullptr) return;
+  // Consumers take a notice about a producer of their stream for one about theirs (DRV-113), whoever it names: a
+  // keepalive out of the blue would take the stream from all of them. A former producer of a stream that lives
+  // learns it from the announces (DRV-197).
+  const Stream* stream = streams_.find(keepalive.stream_id);
+  if (keepalive.role == Role::producer && stream != nullptr &&
+      (stream->regions.has_value() || stream->leases != 0)) {
+    return;
+  }
   if (strangers_.size() >= base::limits::driver_strangers_answered) return;
   if (!strangers_.insert(keepalive.lease_id).second) return;
   counters_.add(Count::strangers_answered);

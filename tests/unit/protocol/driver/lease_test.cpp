@@ -101,7 +101,7 @@ TEST(DriverLease, AKeepaliveCountsOnlyWhenAllFourFieldsMatch) {
 TEST(DriverLease, TheLeaseOfAFormerDriverIsToldOnceThatItIsGone) {
   Harness d;
   const LeaseKey own = *d.lease(Role::consumer, 5);
-  const LeaseKey stranger{3, test_stream, 77, Role::producer};
+  const LeaseKey stranger{3, other_stream, 77, Role::producer};
   const auto done = d.keepalive(stranger);
   ASSERT_EQ(done.size(), 1U);
   const auto* notice = Harness::notice_in(done);
@@ -115,6 +115,22 @@ TEST(DriverLease, TheLeaseOfAFormerDriverIsToldOnceThatItIsGone) {
   (void)d.detach(own);
   EXPECT_TRUE(d.keepalive(own).empty());
   EXPECT_EQ(d.count_of(Count::strangers_answered), 1U);
+}
+
+// Consumers would take the notice for one about the producer of their stream, and drop it.
+TEST(DriverLease, AStrangeProducerIsToldNothingWhereConsumersWouldHearIt) {
+  Harness d;
+  const LeaseKey stranger{3, test_stream, 77, Role::producer};
+  const auto waiting = d.attach(d.request(Role::consumer, 8));
+  (void)d.created(waiting);
+  EXPECT_TRUE(d.keepalive(stranger).empty());
+  ASSERT_TRUE(d.lease(Role::producer, 9).has_value());
+  EXPECT_TRUE(d.keepalive(stranger).empty());
+  EXPECT_EQ(d.count_of(Count::strangers_answered), 0U);
+  EXPECT_EQ(d.count_of(Count::keepalives_ignored), 2U);
+  // About a consumer it means nobody else, and a stream without regions has nobody to mislead.
+  EXPECT_NE(Harness::notice_in(d.keepalive({4, test_stream, 78, Role::consumer})), nullptr);
+  EXPECT_NE(Harness::notice_in(d.keepalive({5, other_stream, 79, Role::producer})), nullptr);
 }
 
 TEST(DriverLease, StrangersAreRememberedUpToALimit) {
