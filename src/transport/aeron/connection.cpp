@@ -24,6 +24,8 @@ constexpr const char* client_idle_args = "1000000";
 // How often a client reports and looks after its media driver: death is seen within this and the
 // driver timeout.
 constexpr std::uint64_t keepalive_ns = 100'000'000;
+// Aeron's default, given by name so that no variable of the environment gives another (CFG-115).
+constexpr std::uint64_t linger_ns = 3'000'000'000;
 static_assert(counter_key_bytes == AERON_COUNTER_MAX_KEY_LENGTH);
 static_assert(counter_label_bytes == AERON_COUNTER_MAX_LABEL_LENGTH);
 
@@ -205,6 +207,7 @@ Result<std::unique_ptr<transport::Connection>> Connection::open(const ConnectOpt
           context, static_cast<std::uint64_t>(
                        std::max<base::Nanos>(1, options.driver_timeout_ns / 1'000'000))) != 0 ||
       aeron_context_set_keepalive_interval_ns(context, keepalive_ns) != 0 ||
+      aeron_context_set_resource_linger_duration_ns(context, linger_ns) != 0 ||
       aeron_context_set_idle_sleep_duration_ns(context, client_idle_ns) != 0 ||
       aeron_context_set_idle_strategy_init_args(context, client_idle_args) != 0 ||
       aeron_context_set_idle_strategy(context, "sleep-ns") != 0 ||
