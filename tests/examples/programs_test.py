@@ -97,6 +97,18 @@ class Programs(unittest.TestCase):
     def test_the_code_of_the_guide_runs(self):
         self.assertIn("sequence numbers start anew", self.run_port("guide", 0))
 
+    def test_a_driver_inside_a_program(self):
+        text = self.run_port("driver", 60)
+        books = self.books(text)
+        self.assertEqual(60, books["claimed"], text)
+        self.assertGreater(books["delivered"], 0, text)
+        self.assertEqual(0, books["wrong"], text)
+        self.assertIn("1 producer, 1 consumer, ", text)
+        words = re.findall(r"driver: (\w+)", text)
+        for word in ("media_driver_started", "starting", "ready", "draining", "stopped", "ended"):
+            self.assertEqual(2, words.count(word), text)  # in a thread, and invoked
+        self.assertEqual(2, words.count("lease_granted"), text)
+
     def test_a_producer_ends_by_itself(self):
         self.start_media_driver()
         books = self.books(self.run_port("producer", 5))
