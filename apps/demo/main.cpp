@@ -97,7 +97,7 @@ std::vector<std::string> Demo::with_places(std::vector<std::string> arguments,
                                            const char* stream) const {
   arguments.insert(arguments.end(),
                    {"--stream", stream, "--aeron-dir", folder_ + "/aeron", "--base-dir",
-                    folder_ + "/regions", "--media-driver", "never", "--json"});
+                    folder_ + "/regions", "--mode", "direct", "--media-driver", "never", "--json"});
   return arguments;
 }
 

@@ -4,9 +4,11 @@
 #include <poll.h>
 
 #include <charconv>
-#include <mutex>
 #include <system_error>
+#include <utility>
 
+#include "config/load.hpp"
+#include "config/system.hpp"
 #include "tp/output.hpp"
 
 namespace tensorpool::cli {
@@ -37,8 +39,6 @@ CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
       fmt::format("{} to {}", least, most));
 }
 
-namespace {
-
 CLI::Validator absolute_path() {
   return CLI::Validator(
       [](std::string& text) {
@@ -48,48 +48,153 @@ CLI::Validator absolute_path() {
       "absolute path");
 }
 
-// Notices come on the conductor's thread. True when `text` was the last thing said.
-bool told(std::string_view text) {
-  static std::mutex mutex;
-  static std::string last;
-  const std::lock_guard lock(mutex);
-  if (text == last) return true;
-  last = text;
-  return false;
-}
-
-}  // namespace
-
 int not_run(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);  // prints the help
   print_error(error.what());
   return exit_usage;
 }
 
+namespace {
+
+constexpr std::int64_t ms_ns = 1'000'000;
+
+// Options that only driver mode knows.
+constexpr std::initializer_list<const char*> lease_options{"--driver-config", "--keepalive-ms",
+                                                           "--keepalive-grace"};
+
+void add_driver_options(CLI::App& app, ConnectionOptions& options) {
+  constexpr const char* group = "Driver mode";
+  app.add_option(
+         "--driver-config", options.driver_config,
+         "the driver's file: its endpoints, times and directories are taken from there, and "
+         "from the environment as the driver does")
+      ->group(group);
+  app.add_option("--keepalive-ms", options.keepalive_ms,
+                 "the driver's policies.lease_keepalive_interval_ms (default: 1000)")
+      ->check(whole_number(1, UINT32_MAX))
+      ->group(group);
+  app.add_option("--keepalive-grace", options.keepalive_grace,
+                 "the driver's policies.lease_expiry_grace_intervals (default: 3)")
+      ->check(whole_number(1, UINT32_MAX))
+      ->group(group);
+}
+
+void add_endpoint_options(CLI::App& app, ConnectionOptions& options) {
+  constexpr const char* group =
+      "Endpoints, as the driver (or the other side, in direct mode) has them";
+  app.add_option("--control-channel", options.control_channel,
+                 "Aeron channel (default: aeron:ipc?term-length=4m)")
+      ->group(group);
+  app.add_option("--control-stream", options.control_stream, "Aeron stream id (default: 1000)")
+      ->check(whole_number(1, INT32_MAX))
+      ->group(group);
+  app.add_option("--announce-channel", options.announce_channel,
+                 "Aeron channel (default: aeron:ipc?term-length=4m)")
+      ->group(group);
+  app.add_option("--announce-stream", options.announce_stream, "Aeron stream id (default: 1001)")
+      ->check(whole_number(1, INT32_MAX))
+      ->group(group);
+  app.add_option("--announce-period-ms", options.announce_period_ms,
+                 "how often regions are announced (default: 1000)")
+      ->check(whole_number(1, UINT32_MAX))
+      ->group(group);
+}
+
+// CFG-93: what no message carries has to be the same on both sides.
+Result<void> take_driver_config(const std::string& file, ClientOptions& options) {
+  const auto text = config::read_file(file);
+  if (!text) return fail(text.error());
+  const auto loaded = config::load(*text, file, config::process_environment());
+  if (!loaded) return fail(loaded.error());
+  const config::DriverConfig& driver = loaded->config;
+  options.aeron_dir = driver.driver.aeron_dir;
+  // Stream ids are at most 2147483647 here.
+  options.control = {driver.driver.control_channel,
+                     static_cast<std::int32_t>(driver.driver.control_stream_id)};
+  options.announce = {driver.driver.announce_channel,
+                      static_cast<std::int32_t>(driver.driver.announce_stream_id)};
+  options.announce_period_ns = driver.policies.announce_period_ms * ms_ns;
+  options.keepalive_interval_ns = driver.policies.lease_keepalive_interval_ms * ms_ns;
+  options.keepalive_grace = driver.policies.lease_expiry_grace_intervals;
+  options.allowed_base_dirs = driver.shm.allowed_base_dirs;
+  return {};
+}
+
+// What was given on the command line wins over the driver's file.
+Result<ClientOptions> client_options(const ConnectionOptions& given) {
+  ClientOptions options;
+  options.mode = given.direct() ? Mode::direct : Mode::driver;
+  if (given.driver_config) {
+    if (auto taken = take_driver_config(*given.driver_config, options); !taken)
+      return fail(std::move(taken.error()));
+  }
+  if (!given.aeron_dir.empty()) options.aeron_dir = given.aeron_dir;
+  options.control.channel = given.control_channel.value_or(options.control.channel);
+  options.announce.channel = given.announce_channel.value_or(options.announce.channel);
+  options.control.stream_id = given.control_stream.value_or(options.control.stream_id);
+  options.announce.stream_id = given.announce_stream.value_or(options.announce.stream_id);
+  if (given.announce_period_ms) options.announce_period_ns = *given.announce_period_ms * ms_ns;
+  if (given.keepalive_ms) options.keepalive_interval_ns = *given.keepalive_ms * ms_ns;
+  options.keepalive_grace = given.keepalive_grace.value_or(options.keepalive_grace);
+  if (!given.allowed_base_dirs.empty()) options.allowed_base_dirs = given.allowed_base_dirs;
+  options.media_driver_timeout_ns =
+      static_cast<std::int64_t>(given.media_driver_timeout_s * 1e3) * ms_ns;
+  return options;
+}
+
+}  // namespace
+
 void add_connection_options(CLI::App& app, ConnectionOptions& options) {
   app.add_option("--stream", options.stream, "stream id")
       ->capture_default_str()
       ->check(whole_number(1, INT32_MAX));
+  app.add_option(
+         "--mode", options.mode,
+         "driver: tp_driver owns the memory and lends it; direct: no driver, each producer owns "
+         "its regions. Both sides of a stream use the same")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"driver", "direct"}));
   app.add_option("--aeron-dir", options.aeron_dir,
                  "directory of the media driver (default: AERON_DIR, then Aeron's own)")
       ->check(absolute_path());
   app.add_option("--media-driver", options.media_driver,
-                 "auto: start one inside this process when none is alive; never: wait for one")
-      ->capture_default_str()
+                 "auto: start one inside this process when none is alive; never: wait for one "
+                 "(default: never in driver mode, since tp_driver brings one; auto in direct mode)")
       ->check(CLI::IsMember({"auto", "never"}));
-  app.add_option("--mode", options.mode,
-                 "direct: no tensorpool driver, each producer owns its regions")
+  app.add_option("--media-driver-timeout", options.media_driver_timeout_s,
+                 "seconds until a media driver that does not answer counts as dead")
       ->capture_default_str()
-      ->check(CLI::IsMember({"direct"}));
-  app.add_option("--base-dir", options.base_dir, "where regions live")
-      ->capture_default_str()
-      ->check(absolute_path());
+      ->check(between(0.1, 3600));
+  add_driver_options(app, options);
+  add_endpoint_options(app, options);
 }
 
-Result<Connection> connect(const ConnectionOptions& options, const std::string& client_name) {
+bool refuse_given(const CLI::App& app, std::initializer_list<const char*> options,
+                  std::string_view why) {
+  bool any = false;
+  for (const char* option : options) {
+    if (app.count(option) == 0) continue;
+    print_error(fmt::format("{}: {}", option, why));
+    any = true;
+  }
+  return any;
+}
+
+bool refuse_lease_options(const CLI::App& app, const ConnectionOptions& options) {
+  return options.direct() &&
+         refuse_given(app, lease_options,
+                      "there is neither a driver nor a lease with --mode direct");
+}
+
+Result<Connection> connect(const ConnectionOptions& options, const std::string& client_name,
+                           bool json) {
+  auto made = client_options(options);
+  if (!made) return fail(std::move(made.error()));
   Connection connection;
-  if (options.media_driver == "auto" && !MediaDriver::alive(options.aeron_dir)) {
-    auto driver = MediaDriver::launch({.aeron_dir = options.aeron_dir});
+  const bool may_launch =
+      options.media_driver.empty() ? options.direct() : options.media_driver == "auto";
+  if (may_launch && !MediaDriver::alive(made->aeron_dir)) {
+    auto driver = MediaDriver::launch({.aeron_dir = made->aeron_dir});
     if (driver) {
       connection.media_driver.emplace(std::move(*driver));
       print_error(
@@ -101,17 +206,10 @@ Result<Connection> connect(const ConnectionOptions& options, const std::string& 
       return fail(std::move(driver.error()));
     }
   }
-  ClientOptions client_options;
-  client_options.mode = Mode::direct;
-  client_options.aeron_dir = options.aeron_dir;
-  client_options.client_name = client_name;
-  client_options.allowed_base_dirs = {options.base_dir};
-  client_options.on_notice = [](const Notice& notice) {
-    // Told once per reason: why a stream that is announced does not become active.
-    if (notice.kind != NoticeKind::error && notice.kind != NoticeKind::announce_rejected) return;
-    if (!told(notice.text)) print_error(notice.text);
-  };
-  auto client = Client::connect(std::move(client_options));
+  connection.news = std::make_shared<News>(made->mode, made->control.stream_id, json);
+  made->client_name = client_name;
+  made->on_notice = [news = connection.news](const Notice& notice) { news->tell(notice); };
+  auto client = Client::connect(std::move(*made));
   if (!client) return fail(std::move(client.error()));
   connection.client.emplace(std::move(*client));
   return connection;
@@ -122,8 +220,10 @@ bool Patience::over() {
   constexpr int told_after = 200;
   if (rounds_ > 0) ::poll(nullptr, 0, round_ms);
   ++rounds_;
-  if (rounds_ == told_after && client_.state() == ClientState::connecting)
-    print_error(fmt::format("waiting for a media driver in {}", client_.aeron_dir()));
+  const Client& client = *connection_.client;
+  if (rounds_ == told_after && client.state() == ClientState::connecting)
+    print_error(fmt::format("waiting for a media driver in {}{}", client.aeron_dir(),
+                            connection_.news->media_driver_hint()));
   return stop_requested() || std::chrono::steady_clock::now() >= end_;
 }
 

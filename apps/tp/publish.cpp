@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <ctime>
 #include <memory>
@@ -25,6 +24,7 @@ struct PublishOptions {
   std::string input = "stars";
   std::string dtype;
   std::string shape;
+  std::string base_dir = "/dev/shm";
   std::string namespace_name = "default";
   std::optional<double> rate_hz;  // unset: the source's own, else default_rate_hz
   std::uint64_t count = 0;
@@ -33,14 +33,10 @@ struct PublishOptions {
   bool loop = false;
   bool no_timestamps = false;
   bool json = false;
+  double report_s = 1;
 };
 
-// Bytes of shared memory that a stream takes by itself when --slots is absent.
-constexpr std::uint64_t default_budget_bytes = std::uint64_t{256} << 20U;
 constexpr double default_rate_hz = 100;
-constexpr std::uint32_t slots_max = 1024;
-constexpr std::uint32_t slots_min = 16;
-constexpr std::uint32_t stride_step = 64;
 constexpr std::int64_t second_ns = 1'000'000'000;
 
 std::int64_t now_ns() noexcept {
@@ -55,26 +51,13 @@ void sleep_until(std::int64_t at_ns) noexcept {
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr);
 }
 
-Result<std::uint32_t> largest_frame(const sources::Source& source) {
-  std::uint64_t largest = 0;
-  const std::size_t different = source.uniform() ? 1 : std::max<std::size_t>(1, source.size());
-  for (std::size_t k = 0; k < different; ++k) {
-    const auto bytes = sources::payload_bytes(source.spec(k));
-    if (!bytes) return fail(bytes.error());
-    largest = std::max(largest, *bytes);
-  }
-  return static_cast<std::uint32_t>((largest + stride_step - 1) / stride_step * stride_step);
-}
-
-Result<ProducerOptions> producer_options(const PublishOptions& options,
-                                         const sources::Source& source) {
-  const auto largest = largest_frame(source);
+// Direct mode: what to create.
+Result<ProducerOptions> own_regions(const PublishOptions& options, const sources::Source& source) {
+  const auto largest = sources::stride_for(source);
   if (!largest) return fail(largest.error());
   ProducerOptions made;
-  made.stream = options.connection.stream;
-  made.base_dir = options.connection.base_dir;
+  made.base_dir = options.base_dir;
   made.namespace_name = options.namespace_name;
-  made.descriptor_timestamps = !options.no_timestamps;
   std::vector<std::uint32_t> strides = options.pools;
   if (strides.empty()) strides.push_back(*largest);
   if (const std::uint32_t widest = *std::ranges::max_element(strides); widest < *largest) {
@@ -85,12 +68,34 @@ Result<ProducerOptions> producer_options(const PublishOptions& options,
   }
   for (const std::uint32_t stride : strides)
     made.pools.push_back({static_cast<std::uint16_t>(made.pools.size() + 1), stride});
-  const std::uint64_t fit = std::bit_floor(default_budget_bytes / *largest + 1);
-  made.slots =
-      options.slots != 0
-          ? options.slots
-          : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(fit, slots_min, slots_max));
+  made.slots = options.slots != 0 ? options.slots : sources::slots_for(*largest);
   return made;
+}
+
+Result<ProducerOptions> producer_options(const PublishOptions& options,
+                                         const sources::Source& source) {
+  ProducerOptions made;
+  if (options.connection.direct()) {
+    auto own = own_regions(options, source);
+    if (!own) return own;
+    made = std::move(*own);
+  }
+  made.stream = options.connection.stream;
+  made.descriptor_timestamps = !options.no_timestamps;
+  return made;
+}
+
+// CON-50, and the other way round.
+bool refuse_misplaced(const CLI::App& app, const ConnectionOptions& options) {
+  if (options.direct()) {
+    const bool leases = refuse_lease_options(app, options);
+    return refuse_given(app, {"--allowed-base-dir"},
+                        "--base-dir is where regions lie with --mode direct") ||
+           leases;
+  }
+  return refuse_given(app, {"--slots", "--pools", "--base-dir", "--namespace"},
+                      "the driver decides that (its configuration: [shm] and the profile of the "
+                      "stream); leave it out, or use --mode direct");
 }
 
 struct Run {
@@ -100,9 +105,24 @@ struct Run {
   std::uint64_t next_seq = 0;
   std::uint64_t sent = 0;
   std::uint64_t late = 0;
+  std::uint64_t missed = 0;  // frames that fell due while nothing could be claimed
 };
 
-enum class Step : std::uint8_t { sent, again, end };
+enum class Step : std::uint8_t { sent, again, away, end };
+
+// The media driver, the regions or the lease are away; they come back by themselves.
+bool comes_back(Code code) {
+  switch (code) {
+    case Code::connecting:
+    case Code::not_attached:
+    case Code::reattaching:
+    case Code::lease_ended:
+    case Code::shutdown:
+      return true;
+    default:
+      return false;
+  }
+}
 
 // Fills a slot; at the end of a source that can begin again and is asked to, with its first frame.
 Result<bool> fill_slot(Run& run, std::size_t index, std::span<std::byte> out) {
@@ -121,8 +141,13 @@ Result<Step> publish_one(Run& run) {
   auto slot = run.producer.claim(run.source.spec(index));
   if (!slot) {
     const Code code = slot.error().code();
-    if (code == Code::connecting || code == Code::reattaching || code == Code::not_attached)
-      return Step::again;
+    if (comes_back(code)) return Step::away;
+    if (code == Code::too_large && !run.options.connection.direct()) {
+      print_error(
+          fmt::format("the pools of stream {} are those of its profile in the driver's "
+                      "configuration; none of them holds a frame of '{}'",
+                      run.producer.stream(), run.options.input));
+    }
     return fail(std::move(slot.error()));
   }
   if (slot->seq() != run.next_seq) {
@@ -136,9 +161,8 @@ Result<Step> publish_one(Run& run) {
   if (!*filled) return Step::end;
   const auto committed = slot->commit();
   if (!committed) {
-    // The mapping, or the media driver, went between claim and commit.
-    const Code code = committed.error().code();
-    if (code == Code::lease_ended || code == Code::reattaching) return Step::again;
+    // The mapping, the lease or the media driver went between claim and commit.
+    if (comes_back(committed.error().code())) return Step::again;
     return fail(committed.error());
   }
   ++run.sent;
@@ -152,6 +176,7 @@ Json report(const Run& run, const char* kind, double seconds, std::uint64_t fram
           {"role", "producer"},
           {"stream", run.producer.stream()},
           {"mode", run.options.connection.mode},
+          {"state", name(run.producer.state())},
           {"epoch", books.epoch},
           {"fps", seconds > 0 ? static_cast<double>(frames) / seconds : 0.0},
           {"mib_per_s", seconds > 0 ? static_cast<double>(bytes) / seconds / 1048576 : 0.0},
@@ -163,6 +188,8 @@ Json report(const Run& run, const char* kind, double seconds, std::uint64_t fram
           {"open", books.open},
           {"bytes", books.bytes},
           {"late", run.late},
+          {"missed", run.missed},
+          {"sessions", books.sessions},
           {"balanced", books.balanced()}};
 }
 
@@ -170,10 +197,12 @@ void print_report(const Run& run, const Json& json) {
   if (run.options.json) return print_json(json);
   const bool summary = json["kind"] == "summary";
   const std::string text = fmt::format(
-      "stream {}: {:.1f} frames/s, {:.1f} MiB/s, published {}, not announced {}, aborted {}",
-      json["stream"].get<std::uint32_t>(), json["fps"].get<double>(),
-      json["mib_per_s"].get<double>(), json["published"].get<std::uint64_t>(),
-      json["not_announced"].get<std::uint64_t>(), json["aborted"].get<std::uint64_t>());
+      "stream {}{}: {:.1f} frames/s, {:.1f} MiB/s, published {}, not announced {}, aborted {}",
+      json["stream"].get<std::uint32_t>(),
+      summary || json["state"] == "active" ? "" : " " + json["state"].get<std::string>(),
+      json["fps"].get<double>(), json["mib_per_s"].get<double>(),
+      json["published"].get<std::uint64_t>(), json["not_announced"].get<std::uint64_t>(),
+      json["aborted"].get<std::uint64_t>());
   if (!summary) return print_live(text);
   print_line(text);
   print_line(fmt::format(
@@ -183,53 +212,101 @@ void print_report(const Run& run, const Json& json) {
       json["refused"].get<std::uint64_t>(), json["open"].get<std::uint64_t>(),
       json["balanced"].get<bool>() ? paint(Colour::green, "the books balance")
                                    : paint(Colour::red, "the books do not balance")));
+  if (run.missed > 0)
+    print_line(fmt::format("{} frames fell due while nothing could be claimed", run.missed));
 }
 
 // Centuries: what a rate close to 0 comes to.
 constexpr double longest_period_ns = 4e18;
 
-// Paces by absolute times, so that a late frame does not make all later ones late.
+// How often a claim is tried again.
+constexpr std::int64_t retry_ns = second_ns / 1000;
+
+// When frames are due, by absolute times, so that a late frame does not make all later ones late.
+class Pace {
+ public:
+  Pace(std::int64_t start, double rate_hz)
+      : due_(start),
+        period_(rate_hz > 0 ? static_cast<std::int64_t>(std::min(
+                                  static_cast<double>(second_ns) / rate_hz, longest_period_ns))
+                            : 0) {}
+
+  // After a frame that was sent.
+  void next(Run& run, std::int64_t now) {
+    if (period_ == 0) return;
+    due_ += period_;
+    if (due_ > now) {
+      sleep_until(due_);
+    } else if (now - due_ > second_ns) {
+      due_ = now;  // after a long stop: no burst to catch up
+      ++run.late;
+    }
+  }
+
+  // Nothing can be claimed: frames that fall due are not sent later.
+  void miss(Run& run, std::int64_t now) {
+    if (period_ == 0) {
+      ++run.missed;
+    } else if (now > due_ + period_) {
+      const std::int64_t frames = (now - due_) / period_;
+      run.missed += static_cast<std::uint64_t>(frames);
+      due_ += frames * period_;
+    }
+    sleep_until(now + retry_ns);
+  }
+
+ private:
+  std::int64_t due_;
+  std::int64_t period_;
+};
+
+// Reports of what went on since the one before.
+class Reports {
+ public:
+  Reports(std::int64_t start, double every_s)
+      : at_(start), every_(static_cast<std::int64_t>(every_s * 1e9)) {}
+
+  void tell_when_due(const Run& run, std::int64_t now) {
+    if (now - at_ < every_) return;
+    const std::uint64_t bytes = run.producer.statistics().bytes;
+    print_report(run, report(run, "progress", static_cast<double>(now - at_) / 1e9,
+                             run.sent - sent_, bytes - bytes_));
+    at_ = now;
+    sent_ = run.sent;
+    bytes_ = bytes;
+  }
+
+ private:
+  std::int64_t at_;
+  std::int64_t every_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
 Result<void> publish_frames(Run& run) {
   const PublishOptions& options = run.options;
   std::uint64_t limit = options.count;
   if (!options.loop && !run.source.endless() && run.source.size() != 0)
     limit = limit == 0 ? run.source.size() : std::min<std::uint64_t>(limit, run.source.size());
   const double own_rate_hz = run.source.rate_hz();
-  const double rate_hz = options.rate_hz.value_or(own_rate_hz > 0 ? own_rate_hz : default_rate_hz);
-  const auto period = rate_hz > 0
-                          ? static_cast<std::int64_t>(std::min(
-                                static_cast<double>(second_ns) / rate_hz, longest_period_ns))
-                          : 0;
   const std::int64_t start = now_ns();
-  std::int64_t due = start;
-  std::int64_t reported = start;
-  std::uint64_t reported_sent = 0;
-  std::uint64_t reported_bytes = 0;
+  Pace pace(start, options.rate_hz.value_or(own_rate_hz > 0 ? own_rate_hz : default_rate_hz));
+  Reports reports(start, options.report_s);
   while (!stop_requested() && (limit == 0 || run.sent < limit)) {
     const auto step = publish_one(run);
     if (!step) return fail(step.error());
     if (*step == Step::end) break;
     const std::int64_t now = now_ns();
-    if (now - reported >= second_ns) {
-      const std::uint64_t bytes = run.producer.statistics().bytes;
-      const double seconds = static_cast<double>(now - reported) / 1e9;
-      print_report(
-          run, report(run, "progress", seconds, run.sent - reported_sent, bytes - reported_bytes));
-      reported = now;
-      reported_sent = run.sent;
-      reported_bytes = bytes;
-    }
-    if (*step == Step::again) {
-      sleep_until(now + second_ns / 1000);
-      continue;
-    }
-    due += period;
-    if (period == 0) continue;
-    if (due > now) {
-      sleep_until(due);
-    } else if (now - due > second_ns) {
-      due = now;  // after a long stop: no burst to catch up
-      ++run.late;
+    reports.tell_when_due(run, now);
+    switch (*step) {
+      case Step::sent:
+        pace.next(run, now);
+        break;
+      case Step::away:
+        pace.miss(run, now);
+        break;
+      default:
+        sleep_until(now + retry_ns);
     }
   }
   return {};
@@ -244,43 +321,55 @@ Result<void> publish_all(Run& run) {
   return done;
 }
 
-int publish(const PublishOptions& options) {
+// What --dtype and --shape say, or nothing when they are wrong, which is printed.
+std::optional<sources::RawFormat> raw_format(const PublishOptions& options) {
   sources::RawFormat raw;
   if (!options.dtype.empty()) raw.dtype = dtype_from_name(options.dtype);
   if (!options.dtype.empty() && element_size(raw.dtype) == 0) {
     print_error(fmt::format("--dtype {}: unknown element type; u8 … u64, i8 … i64, f32, f64, bool",
                             options.dtype));
-    return exit_usage;
+    return std::nullopt;
   }
   if (!options.shape.empty()) {
     const auto shape = sources::parse_shape(options.shape);
     if (!shape) {
       print_error("--shape: " + shape.error().message());
-      return exit_usage;
+      return std::nullopt;
     }
     raw.shape = *shape;
   }
-  auto source = sources::open_source(options.input, raw);
+  return raw;
+}
+
+void print_begin(const PublishOptions& options, const ProducerOptions& wanted) {
+  std::string regions;
+  if (options.connection.direct()) {
+    std::vector<std::uint32_t> strides;
+    for (const PoolOptions& pool : wanted.pools) strides.push_back(pool.stride_bytes);
+    regions = fmt::format(": {} slots, strides {}", wanted.slots, fmt::join(strides, ", "));
+  }
+  print_line(fmt::format("publishing {} on stream {}, {} mode{}", options.input,
+                         options.connection.stream, options.connection.mode, regions));
+}
+
+int publish(const CLI::App& app, const PublishOptions& options) {
+  if (refuse_misplaced(app, options.connection)) return exit_usage;
+  const auto raw = raw_format(options);
+  if (!raw) return exit_usage;
+  auto source = sources::open_source(options.input, *raw);
   if (!source) {
     failed(source.error());
     return source.error().code() == Code::invalid_argument ? exit_usage : exit_failed;
   }
   const auto wanted = producer_options(options, **source);
   if (!wanted) return refused(wanted.error());
-  auto connection = connect(options.connection, "tp publish");
+  ConnectionOptions places = options.connection;
+  if (places.direct()) places.allowed_base_dirs = {options.base_dir};
+  auto connection = connect(places, "tp publish", options.json);
   if (!connection) return refused(connection.error());
-  auto producer = finish(connection->client->producer(*wanted), *connection->client);
+  auto producer = finish(connection->client->producer(*wanted), *connection);
   if (!producer) return refused(producer.error());
-  if (!options.json) {
-    print_line(fmt::format("publishing {} on stream {}, {} mode: {} slots, strides {}",
-                           options.input, options.connection.stream, options.connection.mode,
-                           wanted->slots, [&] {
-                             std::vector<std::uint32_t> strides;
-                             for (const auto& pool : wanted->pools)
-                               strides.push_back(pool.stride_bytes);
-                             return fmt::format("{}", fmt::join(strides, ", "));
-                           }()));
-  }
+  if (!options.json) print_begin(options, *wanted);
   Run run{*producer, **source, options};
   const auto done = publish_all(run);
   if (!done) return failed(done.error());
@@ -289,6 +378,28 @@ int publish(const PublishOptions& options) {
     return exit_failed;
   }
   return producer->statistics().balanced() ? exit_ok : exit_failed;
+}
+
+void add_region_options(CLI::App& app, PublishOptions& options) {
+  constexpr const char* group =
+      "Direct mode: regions of its own (in driver mode the driver decides)";
+  app.add_option("--slots", options.slots,
+                 "slots of the ring, a power of two (default: what 256 MiB hold, 16 to 1024)")
+      ->check(whole_number(1, UINT32_MAX))
+      ->group(group);
+  app.add_option("--pools", options.pools,
+                 "strides of the payload pools in bytes, multiples of 64 (default: the largest "
+                 "frame)")
+      ->delimiter(',')
+      ->check(whole_number(1, UINT32_MAX))
+      ->group(group);
+  app.add_option("--base-dir", options.base_dir, "where to create regions")
+      ->capture_default_str()
+      ->check(absolute_path())
+      ->group(group);
+  app.add_option("--namespace", options.namespace_name, "part of the regions' path")
+      ->capture_default_str()
+      ->group(group);
 }
 
 }  // namespace
@@ -308,31 +419,32 @@ CLI::App* register_publish(CLI::App& root, int& exit_code) {
   app->add_option("--count", options->count, "end after this many frames; 0: no limit")
       ->check(whole_number(0, UINT64_MAX));
   app->add_flag("--loop", options->loop, "start again at the end of the source");
-  app->add_option("--slots", options->slots,
-                  "slots of the ring, a power of two (default: what 256 MiB hold, 16 to 1024)")
-      ->check(whole_number(1, UINT32_MAX));
-  app->add_option("--pools", options->pools,
-                  "strides of the payload pools in bytes, multiples of 64 (default: the largest "
-                  "frame)")
-      ->delimiter(',')
-      ->check(whole_number(1, UINT32_MAX));
-  app->add_option("--namespace", options->namespace_name, "part of the regions' path")
-      ->capture_default_str();
   app->add_option("--dtype", options->dtype, "element type of raw frames, for example u16");
   app->add_option("--shape", options->shape, "shape of raw frames, for example 512x640");
   app->add_flag("--no-timestamps", options->no_timestamps,
                 "leave the publish time out of the descriptors");
   app->add_flag("--json", options->json, "one JSON object a line");
-  app->footer(
-      fmt::format("Examples:\n"
-                  "  tp publish                                 a star field, 100 Hz\n"
-                  "  tp publish --input photos/ --loop --rate 200\n"
-                  "  tp publish --input flight.mp4 --loop\n"
-                  "  tp publish --input pattern:1024x1024:u16 --rate 1000 --count 5000\n"
-                  "  camera | tp publish --input - --dtype u16 --shape 512x640 --rate 0\n\n"
-                  "{}",
-                  exit_codes_text));
-  app->callback([options, &exit_code] { exit_code = publish(*options); });
+  app->add_option("--report", options->report_s, "seconds between two reports")
+      ->capture_default_str()
+      ->check(between(0.01, 86400));
+  app->add_option(
+         "--allowed-base-dir", options->connection.allowed_base_dirs,
+         "where the driver's regions may lie; may be given several times (default: /dev/shm)")
+      ->check(absolute_path())
+      ->allow_extra_args(false)
+      ->group("Driver mode");
+  add_region_options(*app, *options);
+  app->footer(fmt::format(
+      "Examples:\n"
+      "  tp publish                                 a star field, 100 Hz; needs tp_driver\n"
+      "  tp publish --mode direct                   the same without a driver\n"
+      "  tp publish --input photos/ --loop --rate 200\n"
+      "  tp publish --input flight.mp4 --loop\n"
+      "  tp publish --input pattern:1024x1024:u16 --rate 1000 --count 5000\n"
+      "  camera | tp publish --input - --dtype u16 --shape 512x640 --rate 0\n\n"
+      "{}",
+      exit_codes_text));
+  app->callback([app, options, &exit_code] { exit_code = publish(*app, *options); });
   return app;
 }
 

@@ -36,6 +36,7 @@ struct WatchOptions {
   bool latest = false;
   bool preview = false;
   bool json = false;
+  double report_s = 1;
 };
 
 constexpr std::int64_t second_ns = 1'000'000'000;
@@ -58,9 +59,9 @@ bool present(std::uint64_t timestamp_ns) { return timestamp_ns != 0 && timestamp
 
 class Watcher {
  public:
-  Watcher(Consumer& consumer, const Client& client, sources::Source* expected,
+  Watcher(Consumer& consumer, const Connection& connection, sources::Source* expected,
           const WatchOptions& options)
-      : consumer_(consumer), client_(client), expected_(expected), options_(options) {
+      : consumer_(consumer), connection_(connection), expected_(expected), options_(options) {
     if (options.preview) preview_.emplace();
   }
 
@@ -70,6 +71,7 @@ class Watcher {
   Result<void> take(FrameView view);
   void compare(const FrameView& view, bool& differs);
   Result<void> save(const FrameInfo& info);
+  std::string silence() const;
   Json report(const char* kind, double seconds, const ConsumerStatistics& since,
               const Latencies& latencies);
   void print(const Json& json);
@@ -78,7 +80,7 @@ class Watcher {
   }
 
   Consumer& consumer_;
-  const Client& client_;
+  const Connection& connection_;
   sources::Source* expected_;
   const WatchOptions& options_;
   Latencies all_;
@@ -247,8 +249,20 @@ void Watcher::print(const Json& json) {
   if (!options_.save_dir.empty()) print_line(fmt::format("{} frames saved", saved_));
 }
 
+// Why --timeout ended it, as far as that is known.
+std::string Watcher::silence() const {
+  std::string text = fmt::format("no frame for {} s", options_.timeout_s);
+  if (connection_.client->state() == ClientState::connecting) {
+    return text + fmt::format(": no media driver serves {}{}", connection_.client->aeron_dir(),
+                              connection_.news->media_driver_hint());
+  }
+  const std::string why = connection_.news->trouble();
+  return why.empty() ? text : text + ": " + why;
+}
+
 int Watcher::run() {
   const std::int64_t start = now_ns();
+  const auto report_ns = static_cast<std::int64_t>(options_.report_s * 1e9);
   std::int64_t reported = start;
   std::int64_t last_frame = start;
   ConsumerStatistics since;
@@ -266,7 +280,7 @@ int Watcher::run() {
     } else if (++empty > polls_before_sleep) {
       sleep_for(sleep_ns);
     }
-    if (now - reported >= second_ns) {
+    if (now - reported >= report_ns) {
       print(report("progress", static_cast<double>(now - reported) / 1e9, since, recent_));
       since = consumer_.statistics();
       recent_.reset();
@@ -274,10 +288,7 @@ int Watcher::run() {
     }
     if (options_.timeout_s > 0 &&
         static_cast<double>(now - last_frame) > options_.timeout_s * 1e9) {
-      print_error(client_.state() == ClientState::connecting
-                      ? fmt::format("no frame for {} s: no media driver serves {}",
-                                    options_.timeout_s, client_.aeron_dir())
-                      : fmt::format("no frame for {} s", options_.timeout_s));
+      print_error(silence());
       silent = consumer_.statistics().delivered == 0;
       break;
     }
@@ -296,7 +307,8 @@ std::chrono::nanoseconds waiting_limit(double timeout_s) {
   return std::chrono::nanoseconds(static_cast<std::int64_t>(timeout_s * 1e9));
 }
 
-int watch(const WatchOptions& options) {
+int watch(const CLI::App& app, const WatchOptions& options) {
+  if (refuse_lease_options(app, options.connection)) return exit_usage;
   std::unique_ptr<sources::Source> expected;
   if (!options.expect.empty()) {
     auto source = sources::open_source(options.expect);
@@ -321,14 +333,14 @@ int watch(const WatchOptions& options) {
       return exit_failed;
     }
   }
-  auto connection = connect(options.connection, "tp watch");
+  auto connection = connect(options.connection, "tp watch", options.json);
   if (!connection) return refused(connection.error());
   ConsumerOptions wanted;
   wanted.stream = options.connection.stream;
-  auto consumer = finish(connection->client->consumer(wanted), *connection->client,
-                         waiting_limit(options.timeout_s));
+  auto consumer =
+      finish(connection->client->consumer(wanted), *connection, waiting_limit(options.timeout_s));
   if (!consumer) return refused(consumer.error());
-  Watcher watcher(*consumer, *connection->client, expected.get(), options);
+  Watcher watcher(*consumer, *connection, expected.get(), options);
   return watcher.run();
 }
 
@@ -338,6 +350,13 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
   auto options = std::make_shared<WatchOptions>();
   CLI::App* app = root.add_subcommand("watch", "Watch a stream: rates, latency, losses, contents");
   add_connection_options(*app, options->connection);
+  app->add_option("--base-dir,--allowed-base-dir", options->connection.allowed_base_dirs,
+                  "where regions may lie; may be given several times (default: /dev/shm)")
+      ->check(absolute_path())
+      ->allow_extra_args(false);
+  app->add_option("--report", options->report_s, "seconds between two reports")
+      ->capture_default_str()
+      ->check(between(0.01, 86400));
   app->add_option("--count", options->count, "end after this many delivered frames")
       ->check(whole_number(0, UINT64_MAX));
   app->add_option("--timeout", options->timeout_s,
@@ -373,13 +392,14 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
       "read in place; without it, from the capture time in the slot. The output names which.\n\n"
       "Examples:\n"
       "  tp watch                                  rates and latency of stream 10000\n"
+      "  tp watch --mode direct                    the same for a producer without a driver\n"
       "  tp watch --expect photos/ --count 2000    prove that what arrives is what was sent\n"
       "  tp watch --save frames/ --format png --count 10\n"
       "  tp watch --preview\n"
       "  tp watch --json | jq .latency_ns.p99\n\n"
       "{}",
       exit_codes_text));
-  app->callback([options, &exit_code] { exit_code = watch(*options); });
+  app->callback([app, options, &exit_code] { exit_code = watch(*app, *options); });
   return app;
 }
 

@@ -26,6 +26,8 @@ class Absurd(unittest.TestCase):
     def run_program(self, program, arguments, environment=None):
         if arguments[:1] in (["publish"], ["watch"]) and "--base-dir" not in arguments:
             arguments = [*arguments, "--base-dir", str(self.folder)]  # should it run after all
+        if arguments[:1] in (["publish"], ["watch"]) and "--mode" not in arguments:
+            arguments = [*arguments, "--mode", "direct"]
         try:
             return subprocess.run([program, *arguments], capture_output=True, timeout=60, stdin=subprocess.DEVNULL,
                                   env={**self.environment, **(environment or {})})

@@ -81,7 +81,7 @@ class Preview(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tp-preview-")
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
-        self.places = ["--aeron-dir", str(self.root / "aeron"), "--base-dir", str(self.root)]
+        self.places = ["--aeron-dir", str(self.root / "aeron"), "--base-dir", str(self.root), "--mode", "direct"]
 
     def publish(self, source="pattern:64x48:u8"):
         publisher = subprocess.Popen([TP, "publish", "--input", str(source), "--loop", "--rate", "200", *self.places, "--json"],

@@ -19,7 +19,7 @@ class Stream(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tp-cli-")
         self.addCleanup(self.folder.cleanup)
-        self.places = ["--aeron-dir", self.folder.name + "/aeron", "--base-dir", self.folder.name, "--json"]
+        self.places = ["--aeron-dir", self.folder.name + "/aeron", "--base-dir", self.folder.name, "--mode", "direct", "--json"]
 
     def start(self, *arguments, **keywords):
         return processes.start(self, [TP, *arguments, *self.places], **keywords)
@@ -118,7 +118,7 @@ class Stream(unittest.TestCase):
         elsewhere = pathlib.Path(self.folder.name, "elsewhere")
         elsewhere.mkdir()
         watcher = processes.start(self, [TP, "watch", "--count", "1", *self.places[:2], "--base-dir", str(elsewhere),
-                                         "--json"])
+                                         "--mode", "direct", "--json"])
         lines = iter(watcher.stderr.readline, b"")
         self.assertTrue(any(b"outside every allowed base directory" in line for line in lines))
         watcher.send_signal(signal.SIGINT)

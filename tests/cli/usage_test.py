@@ -27,7 +27,7 @@ class Usage(unittest.TestCase):
             ("publish", "--rate", "fast"): "--rate",
             ("publish", "--rate", "-1"): "--rate",
             ("publish", "--stream", "0"): "--stream",
-            ("publish", "--mode", "driver"): "--mode",
+            ("publish", "--mode", "auto"): "--mode",
             ("publish", "--media-driver", "maybe"): "--media-driver",
             ("publish", "--input", "-"): "--dtype",
             ("publish", "--input", "-", "--dtype", "u7", "--shape", "4"): "u7",

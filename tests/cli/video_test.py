@@ -24,7 +24,8 @@ class VideoCase(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tp-video-")
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
-        self.places = ["--aeron-dir", str(self.root / "aeron"), "--base-dir", str(self.root), "--json"]
+        self.places = ["--aeron-dir", str(self.root / "aeron"), "--base-dir", str(self.root), "--mode", "direct",
+                       "--json"]
         self.environment = dict(os.environ)
 
     def start(self, *arguments, **keywords):

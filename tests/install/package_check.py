@@ -76,7 +76,7 @@ class Packages(unittest.TestCase):
         environment = dict(os.environ, LD_LIBRARY_PATH=str(self.root / "usr/lib"))
         with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tp-package-") as place:
             text = run(self.root / "usr/bin/tp", "publish", "--count", "5", "--rate", "0", "--aeron-dir", f"{place}/aeron",
-                       "--base-dir", place, "--json", env=environment)
+                       "--base-dir", place, "--mode", "direct", "--json", env=environment)
         self.assertIn('"balanced":true', text)
 
     def test_the_library_loads(self):

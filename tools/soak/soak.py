@@ -47,7 +47,8 @@ class Soak:
         tp, demo = str(options.bin / "tp"), str(options.bin / "tp_demo")
         regions = folder / "regions"
         regions.mkdir()
-        places = ["--aeron-dir", str(folder / "aeron"), "--base-dir", str(regions), "--media-driver", "never", "--json"]
+        places = ["--aeron-dir", str(folder / "aeron"), "--base-dir", str(regions), "--mode", "direct",
+                  "--media-driver", "never", "--json"]
         small = "pattern:640x480:u8"
 
         def watch(stream, source, *more):

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <filesystem>
 
@@ -98,6 +99,25 @@ Result<bool> Source::fill(std::size_t index, std::span<std::byte> out) {
   }
   std::memcpy(out.data(), bytes->data(), out.size());
   return true;
+}
+
+Result<std::uint32_t> stride_for(const Source& source) {
+  constexpr std::uint64_t step = 64;
+  std::uint64_t largest = 0;
+  const std::size_t different = source.uniform() ? 1 : std::max<std::size_t>(1, source.size());
+  for (std::size_t k = 0; k < different; ++k) {
+    const auto bytes = payload_bytes(source.spec(k));
+    if (!bytes) return fail(bytes.error());
+    largest = std::max(largest, *bytes);
+  }
+  return static_cast<std::uint32_t>((largest + step - 1) / step * step);
+}
+
+std::uint32_t slots_for(std::uint32_t stride_bytes) noexcept {
+  constexpr std::uint64_t budget_bytes = std::uint64_t{256} << 20U;
+  const std::uint64_t fit =
+      std::bit_floor(budget_bytes / std::max<std::uint64_t>(1, stride_bytes) + 1);
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(fit, 16, 1024));
 }
 
 Result<std::uint64_t> payload_bytes(const TensorSpec& spec) {

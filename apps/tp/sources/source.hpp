@@ -47,6 +47,11 @@ class Source {
 // Payload bytes of a contiguous frame; Code::invalid_argument when the spec is none.
 Result<std::uint64_t> payload_bytes(const TensorSpec& spec);
 
+// What a pool needs for every frame of the source: bytes of its largest one, as a multiple of 64.
+Result<std::uint32_t> stride_for(const Source& source);
+// Slots of a ring that takes 256 MiB with this stride: a power of two, 16 to 1024.
+std::uint32_t slots_for(std::uint32_t stride_bytes) noexcept;
+
 // One frame in memory.
 struct Picture {
   TensorSpec spec;
