@@ -8,7 +8,6 @@
 #include "client/environment.hpp"
 #include "client/handles.hpp"
 #include "client/validate.hpp"
-#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool {
 
@@ -162,8 +161,7 @@ template class Pending<Producer>;
 template class Pending<Consumer>;
 
 Result<Client> Client::connect(ClientOptions options) {
-  client::OwnedWorld world{transport::aeron::make_transport(),
-                           std::make_unique<client::HostFileSystem>(),
+  client::OwnedWorld world{client::make_transport(), std::make_unique<client::HostFileSystem>(),
                            std::make_unique<base::SystemClock>()};
   auto core = ClientCore::make(std::move(options), std::move(world));
   if (!core) return fail(std::move(core.error()));

@@ -3,12 +3,19 @@
 // at named points; the product has no hook at all.
 #pragma once
 
+#include <memory>
+
 #include "agents/aeron_env.hpp"
 #include "base/posix_file_system.hpp"
+#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::client {
 
 using PortEnv = agents::AeronEnv;
 using HostFileSystem = base::PosixFileSystem;
+
+inline std::unique_ptr<transport::Transport> make_transport() {
+  return transport::aeron::make_transport();
+}
 
 }  // namespace tensorpool::client

@@ -2,14 +2,39 @@
 
 #include <sys/wait.h>
 
+#include <vector>
+
 namespace tensorpool::fault {
+namespace {
+
+std::vector<std::string> arguments(const char* role, const Setting& s, std::uint64_t sender,
+                                   const Fault& fault) {
+  const auto number = [](std::uint64_t value) { return std::to_string(value); };
+  return {std::string("role=") + role,
+          "aeron=" + s.aeron_dir,
+          "base=" + s.base_dir,
+          "space=" + s.space,
+          "stream=" + number(s.stream),
+          "slots=" + number(s.slots),
+          "sender=" + number(sender),
+          "term=" + s.term,
+          "ports=" + number(s.ports),
+          "control=" + std::to_string(s.control),
+          "mode=" + number(s.file_mode),
+          "user=" + number(s.user),
+          "group=" + number(s.group),
+          "owner=" + number(s.owner),
+          "forbidden=" + number(s.forbidden),
+          "point=" + fault.point,
+          "visit=" + number(fault.visit),
+          "signal=" + std::to_string(fault.signal),
+          "when=" + fault.when};
+}
+
+}  // namespace
 
 Peer::Peer(const char* role, const Setting& setting, std::uint64_t sender, const Fault& fault)
-    : Child("fault_peer", {role, setting.aeron_dir, setting.base_dir, setting.space,
-                           std::to_string(setting.stream), std::to_string(setting.slots),
-                           std::to_string(sender), setting.term, fault.point,
-                           std::to_string(fault.visit), std::to_string(fault.signal), fault.when}) {
-}
+    : Child("fault_peer", arguments(role, setting, sender, fault)) {}
 
 bool Peer::ready() {
   const std::string line = read_line();

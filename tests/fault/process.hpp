@@ -12,7 +12,8 @@ using namespace std::chrono_literals;
 using test::eventually;
 using test::patience;
 
-// Where and how a peer stops or dies; see fault_peer.cpp.
+// Where and how a peer stops or dies. Armed at the start, with the first frame that a producer sends or a
+// consumer reads, or by the command `arm` (of peers of driver mode).
 struct Fault {
   std::string point = "none";
   std::uint64_t visit = 0;
@@ -23,10 +24,19 @@ struct Fault {
 struct Setting {
   std::string aeron_dir;
   std::string base_dir;
-  std::string space = "default";  // the namespace of producers
+  std::string space = "default";  // the namespace of producers and drivers
   std::uint32_t stream = 0;
   std::uint32_t slots = 4096;
   std::string term = "1m";
+  // Driver mode.
+  std::uint32_t ports = 1;      // one on each of `stream` and the streams after it
+  std::int32_t control = 1000;  // stream id; announces are on the next one
+  std::uint32_t file_mode = 0660;
+  // Who the process is (0: as the test), and what files a client is willing to map (0: anybody's).
+  std::uint32_t user = 0;
+  std::uint32_t group = 0;
+  std::uint32_t owner = 0;
+  std::uint32_t forbidden = 0007;
 };
 
 class Peer : public test::Child {
@@ -40,6 +50,13 @@ class Peer : public test::Child {
   std::string refusal();
   // Waits until the peer is stopped or killed by `signal`, as planned.
   bool struck_by(int signal);
+  // Stops or kills it here and now.
+  bool strike(int signal) {
+    this->signal(signal);
+    return struck_by(signal);
+  }
+  // The answer to a command as it is, for texts.
+  std::string text(const std::string& command) { return post(command) ? read_line() : ""; }
 };
 
 }  // namespace tensorpool::fault

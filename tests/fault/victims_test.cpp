@@ -240,7 +240,7 @@ class MediaDriverVictim : public FaultTest {
   void SetUp() override {}  // it is a peer here
 };
 TEST_F(MediaDriverVictim, is_stopped_and_killed_and_the_stream_goes_on) {
-  std::optional<Peer> driver(std::in_place, "driver", setting());
+  std::optional<Peer> driver(std::in_place, "media", setting());
   ASSERT_TRUE(driver->ready());
   Peer reader = consumer(setting());
   Peer producer("producer", setting(), 1);
@@ -255,7 +255,7 @@ TEST_F(MediaDriverVictim, is_stopped_and_killed_and_the_stream_goes_on) {
   ASSERT_TRUE(hears(reader, 1));
   driver->signal(SIGKILL);
   ASSERT_TRUE(driver->struck_by(SIGKILL));
-  driver.emplace("driver", setting());
+  driver.emplace("media", setting());
   ASSERT_TRUE(driver->ready());
   ASSERT_TRUE(hears(reader, 1, 200));
   Peer::Books books = reader.close();

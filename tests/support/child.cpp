@@ -83,10 +83,13 @@ Child::Books Child::parse(const std::string& line) {
   return books;
 }
 
-Child::Books Child::ask(const std::string& command, std::chrono::seconds wait) {
+bool Child::post(const std::string& command) const {
   const std::string line = command + "\n";
-  if (::write(in_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) return {};
-  return parse(read_line(wait));
+  return ::write(in_, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+}
+
+Child::Books Child::ask(const std::string& command, std::chrono::seconds wait) {
+  return post(command) ? parse(read_line(wait)) : Books{};
 }
 
 Child::Books Child::close() {

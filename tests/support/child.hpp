@@ -29,6 +29,8 @@ class Child {
   pid_t pid() const noexcept { return pid_; }
   // Its next line without the end; empty when it ended or said nothing for so long.
   std::string read_line(std::chrono::seconds wait = patience);
+  // Sends a command and waits for nothing; false when nobody takes it.
+  bool post(const std::string& command) const;
   // Sends a command and gives the name=value pairs of its answer; empty when there is none.
   Books ask(const std::string& command, std::chrono::seconds wait = patience);
   // `close`, and a clean end: the last books. Throws when it was none.

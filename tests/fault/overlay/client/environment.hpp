@@ -1,9 +1,13 @@
 // In front of src/client/environment.hpp where the client is built with faults.
 #pragma once
 
+#include <memory>
+
 #include "agents/aeron_env.hpp"
-#include "base/posix_file_system.hpp"
+#include "fault/faulty_files.hpp"
+#include "fault/faulty_transport.hpp"
 #include "fault/point.hpp"
+#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::client {
 
@@ -14,13 +18,10 @@ struct PortEnv : agents::AeronEnv {
   }
 };
 
-class HostFileSystem final : public base::PosixFileSystem {
- public:
-  Result<std::byte*> map(const base::File& file, std::uint64_t bytes,
-                         base::Access access) override {
-    fault::visit(fault::Point::mapping);
-    return PosixFileSystem::map(file, bytes, access);
-  }
-};
+using HostFileSystem = fault::FaultyFileSystem;
+
+inline std::unique_ptr<transport::Transport> make_transport() {
+  return fault::make_faulty(transport::aeron::make_transport());
+}
 
 }  // namespace tensorpool::client
