@@ -128,9 +128,9 @@ void ConsumerAgent::on_lease_ended(AgentContext& context) {
   apply(context, actions);
 }
 
-void ConsumerAgent::on_producer_gone(AgentContext& context) {
+void ConsumerAgent::on_producer_gone(AgentContext& context, const protocol::ProducerGone& what) {
   protocol::ConsumerActions actions;
-  core_.on_producer_gone(context.now(), actions);
+  core_.on_producer_gone(context.now(), what.told_ns, actions);
   apply(context, actions);
 }
 

@@ -41,7 +41,7 @@ class ConsumerAgent final : private LeaseUser {
  private:
   Result<bool> on_granted(AgentContext& context, const protocol::LeaseGranted& granted) override;
   void on_lease_ended(AgentContext& context) override;
-  void on_producer_gone(AgentContext& context) override;
+  void on_producer_gone(AgentContext& context, const protocol::ProducerGone& what) override;
   void apply(AgentContext& context, protocol::ConsumerActions& actions);
   void map(AgentContext& context, const protocol::MapRegions& action,
            protocol::ConsumerActions& next);

@@ -145,7 +145,7 @@ void LeaseAgent::do_action(AgentContext& context, const protocol::LeaseAction& a
                  [&](const protocol::SendKeepalive& a) { keep_alive(context, a, next); },
                  [&](const protocol::LeaseGranted& a) { granted(context, a, next); },
                  [&](const protocol::LeaseEnded& a) { ended(context, a); },
-                 [&](const protocol::ProducerGone&) { user_.on_producer_gone(context); },
+                 [&](const protocol::ProducerGone& a) { user_.on_producer_gone(context, a); },
                  [&](const protocol::AttachFailed& a) { failed(context, a); },
              },
              action);

@@ -22,7 +22,7 @@ class LeaseUser {
   virtual Result<bool> on_granted(AgentContext& context, const protocol::LeaseGranted& granted) = 0;
   // The regions are not used any more, from now on.
   virtual void on_lease_ended(AgentContext& context) = 0;
-  virtual void on_producer_gone(AgentContext& context) = 0;
+  virtual void on_producer_gone(AgentContext& context, const protocol::ProducerGone& what) = 0;
   // It is tried again, unless attaching again is switched off.
   virtual void on_attach_failed(const Error& /*why*/) {}
 

@@ -25,7 +25,8 @@ class LeasedRegions final : public RegionSource, private LeaseUser {
  private:
   Result<bool> on_granted(AgentContext& context, const protocol::LeaseGranted& granted) override;
   void on_lease_ended(AgentContext& context) override { user_.on_regions_lost(context); }
-  void on_producer_gone(AgentContext& /*context*/) override {}  // of consumers only
+  void on_producer_gone(AgentContext& /*context*/,
+                        const protocol::ProducerGone& /*what*/) override {}  // of consumers only
   void on_attach_failed(const Error& why) override { user_.on_regions_late(why); }
 
   RegionUser& user_;

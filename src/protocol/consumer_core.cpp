@@ -111,7 +111,10 @@ void ConsumerCore::on_announce(Now now, std::int32_t session, const wire::ShmPoo
     (void)refuse(AnnounceRefusal::not_leased);
     return;
   }
-  if (announce.epoch <= over_epoch_) {
+  // What was announced before the notice may arrive behind it, on another stream.
+  const bool before_the_end = announce.announce_clock_domain == ClockDomain::monotonic &&
+                              announce.announce_timestamp_ns <= over_since_ns_;
+  if (announce.epoch <= over_epoch_ || before_the_end) {
     (void)refuse(AnnounceRefusal::producer_revoked);
     return;
   }
@@ -149,7 +152,7 @@ void ConsumerCore::on_lease(Now now, const wire::ShmPoolAnnounce& regions,
                             ConsumerActions& actions) {
   if (mapped_) unmap(now, UnmapReason::lease_ended, actions);
   leased_ = true;
-  over_epoch_ = 0;
+  over_epoch_ = over_since_ns_ = 0;
   highest_epoch_ = regions.epoch;
   highest_accepted_at_ns_ = now.monotonic;
   next_hello_ns_ = now.monotonic;  // nobody answers one before the attach (DRV-169)
@@ -164,8 +167,9 @@ void ConsumerCore::on_lease_ended(Now now, ConsumerActions& actions) {
   if (mapped_) unmap(now, UnmapReason::lease_ended, actions);
 }
 
-void ConsumerCore::on_producer_gone(Now now, ConsumerActions& actions) {
+void ConsumerCore::on_producer_gone(Now now, std::uint64_t told_ns, ConsumerActions& actions) {
   over_epoch_ = std::max(over_epoch_, highest_epoch_);
+  over_since_ns_ = std::max(over_since_ns_, told_ns);
   mapping_.reset();
   if (mapped_) unmap(now, UnmapReason::producer_gone, actions);
 }

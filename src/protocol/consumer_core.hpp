@@ -117,8 +117,9 @@ class ConsumerCore {
   // STR-40).
   void on_lease(Now now, const wire::ShmPoolAnnounce& regions, ConsumerActions& actions);
   void on_lease_ended(Now now, ConsumerActions& actions);
-  // The producer's lease ended: only a higher epoch is of interest (DRV-113).
-  void on_producer_gone(Now now, ConsumerActions& actions);
+  // The producer's lease ended: only a higher epoch is of interest (DRV-113). `told_ns`: when the driver said
+  // so, by its monotonic clock; 0 when that is not known.
+  void on_producer_gone(Now now, std::uint64_t told_ns, ConsumerActions& actions);
   // The id of the lease, which is the consumer's (decision in 04-driver.md A3).
   void set_consumer_id(std::uint32_t id) noexcept { settings_.consumer_id = id; }
   void on_timer(Now now, ConsumerActions& actions);
@@ -166,6 +167,7 @@ class ConsumerCore {
   base::Nanos highest_accepted_at_ns_ = 0;  // when an announce of that epoch was last accepted
   std::uint64_t pid_changed_epoch_ = 0;     // never mapped again, not even later (STR-212)
   std::uint64_t over_epoch_ = 0;            // the producer of it and of all below is gone
+  std::uint64_t over_since_ns_ = 0;         // and of what was announced until then; 0: not known
 
   std::optional<MapRegions> mapping_;  // in flight
   std::uint64_t next_map_id_ = 1;

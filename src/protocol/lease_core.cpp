@@ -35,6 +35,11 @@ base::Nanos times(base::Nanos a, base::Nanos b) noexcept {
   return __builtin_mul_overflow(a, b, &product) ? never : product;
 }
 
+// No driver sends a time from the future: whoever forges one must not make all that is said later look old.
+std::uint64_t past(std::uint64_t timestamp_ns, Now now) noexcept {
+  return std::min(timestamp_ns, static_cast<std::uint64_t>(now.monotonic));
+}
+
 std::string ms(base::Nanos ns) { return std::to_string(ns / 1'000'000) + " ms"; }
 
 std::string quoted(std::string_view text) {
@@ -207,6 +212,8 @@ void LeaseCore::accept(Now now, const wire::driver::ShmAttachResponse& response,
   heard_at_ns_ = now.monotonic;
   next_keepalive_ns_ = now.monotonic;  // so that the expiry of the response is never cut close
   remap_by_ns_ = 0;
+  newest_epoch_ = lease.epoch;
+  newest_epoch_at_ns_ = 0;
   lease_ = lease;
   actions.add(LeaseGranted{lease, regions_of(response)});
 }
@@ -332,8 +339,9 @@ void LeaseCore::on_revoked(Now now, const wire::driver::ShmLeaseRevoked& notice,
     return end_lease(now, meaning(notice.reason), notice.error_message, actions);
   }
   if (notice.role != Role::producer || lease_->role != Role::consumer) return;
-  // The announce of the new epoch overtook this notice: they may come on different streams.
-  if (notice.timestamp_ns != 0 && notice.timestamp_ns <= newest_announce_ns_) {
+  // The announce of the new epoch overtook this notice: they may come on different streams. A later
+  // announce of an epoch that was known says nothing: a driver may send one and the notice at one time.
+  if (notice.timestamp_ns != 0 && notice.timestamp_ns < newest_epoch_at_ns_) {
     ++ignored_;
     return;
   }
@@ -342,7 +350,7 @@ void LeaseCore::on_revoked(Now now, const wire::driver::ShmLeaseRevoked& notice,
   if (remap_by_ns_ == 0) {
     remap_by_ns_ = later(now.monotonic, times(settings_.announce_period_ns, periods_until_remap));
   }
-  actions.add(ProducerGone{notice.reason, notice.error_message});
+  actions.add(ProducerGone{notice.reason, past(notice.timestamp_ns, now), notice.error_message});
 }
 
 void LeaseCore::on_shutdown(Now now, const wire::driver::ShmDriverShutdown& notice,
@@ -378,16 +386,13 @@ void LeaseCore::on_announce(Now now, std::int32_t session, const wire::ShmPoolAn
   if (!lease_ || announce.stream_id != lease_->stream_id) return;
   if (gate_.refuse(now, session, announce)) return;
   heard_at_ns_ = now.monotonic;
-  if (announce.announce_clock_domain == ClockDomain::monotonic) {
-    // One from the future, which no driver sends, must not make every later notice an old one.
-    const std::uint64_t sent =
-        std::min(announce.announce_timestamp_ns, static_cast<std::uint64_t>(now.monotonic));
-    newest_announce_ns_ = std::max(newest_announce_ns_, sent);
+  const bool usable = announce.epoch != wire::null_u64;
+  if (usable && announce.epoch > newest_epoch_) {
+    newest_epoch_ = announce.epoch;
+    const bool monotonic = announce.announce_clock_domain == ClockDomain::monotonic;
+    newest_epoch_at_ns_ = monotonic ? past(announce.announce_timestamp_ns, now) : 0;
   }
-  if (lease_->role != Role::producer || announce.epoch == wire::null_u64 ||
-      announce.epoch <= lease_->epoch) {
-    return;
-  }
+  if (lease_->role != Role::producer || !usable || announce.epoch <= lease_->epoch) return;
   end_lease(now, LeaseEnd::superseded,
             "epoch " + std::to_string(announce.epoch) +
                 " of the stream was announced, this lease is of " + std::to_string(lease_->epoch),

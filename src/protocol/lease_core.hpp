@@ -107,9 +107,10 @@ struct LeaseEnded {
   std::string text;
 };
 // Of a consumer: the producer of its stream is gone. Use the regions of this epoch and of all below it no
-// more, and wait for an announce of a higher one (DRV-113). The lease stays.
+// more, and wait for an announce of a higher one, sent later than this (DRV-113). The lease stays.
 struct ProducerGone {
   wire::driver::LeaseRevokeReason why = wire::driver::LeaseRevokeReason::expired;
+  std::uint64_t told_ns = 0;  // when the driver said so, by its monotonic clock; 0: it does not say
   std::string text;
 };
 // An attempt to attach failed; `news` unless the one before failed for the same reason.
@@ -223,7 +224,8 @@ class LeaseCore {
   std::optional<Lease> lease_;
   base::Nanos next_keepalive_ns_ = 0;
   base::Nanos heard_at_ns_ = 0;           // an announce, or the attach response
-  std::uint64_t newest_announce_ns_ = 0;  // by the driver's monotonic clock
+  std::uint64_t newest_epoch_ = 0;        // of the attach response, or announced since
+  std::uint64_t newest_epoch_at_ns_ = 0;  // its first announce, by the driver's monotonic clock
   base::Nanos remap_by_ns_ = 0;           // 0: not waiting for a higher epoch
 
   std::uint64_t ignored_ = 0;

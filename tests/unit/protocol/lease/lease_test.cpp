@@ -285,13 +285,44 @@ TEST(LeaseNotice, ThatTheNewAnnounceOvertookIsOld) {
 TEST(LeaseNotice, AnAnnounceFromTheFutureDoesNotMakeLaterOnesOld) {
   LeaseHarness h;
   (void)h.attach();
-  (void)h.announce(announce_of(test_epoch, wire::null_u64 - 1));
+  (void)h.announce(announce_of(test_epoch + 1, wire::null_u64 - 1));
   h.advance(ms);
   ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
   notice.lease_id = 1;
   notice.client_id = 2;
   notice.role = Role::producer;
   EXPECT_NE(find<ProducerGone>(h.revoked(notice)), nullptr);
+}
+
+TEST(LeaseNotice, FromTheFutureCountsAsSaidNow) {
+  LeaseHarness h;
+  (void)h.attach();
+  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
+  notice.lease_id = 1;
+  notice.client_id = 2;
+  notice.role = Role::producer;
+  notice.timestamp_ns = wire::null_u64 - 1;
+  const auto done = h.revoked(notice);
+  ASSERT_NE(find<ProducerGone>(done), nullptr);
+  EXPECT_EQ(find<ProducerGone>(done)->told_ns, h.clock());
+}
+
+// Proves: DRV-113
+TEST(LeaseNotice, CountsThoughAnAnnounceOfTheEpochThatEndsWasSentAtTheSameTime) {
+  LeaseHarness h;
+  (void)h.attach();
+  (void)h.announce(test_epoch + 1);
+  h.advance(second);
+  // A driver that was held up announces what is due and ends what is due in one step.
+  (void)h.announce(test_epoch + 1);
+  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
+  notice.lease_id = 1;
+  notice.client_id = 2;
+  notice.role = Role::producer;
+  notice.timestamp_ns = h.clock();
+  const auto done = h.revoked(notice);
+  ASSERT_NE(find<ProducerGone>(done), nullptr);
+  EXPECT_EQ(find<ProducerGone>(done)->told_ns, h.clock());
 }
 
 // --- The driver.

@@ -27,8 +27,8 @@ class Leased : public ::testing::Test {
     d.core.on_lease_ended(d.now, d.list);
     return d.list.take();
   }
-  ConsumerDriver::Actions producer_gone() {
-    d.core.on_producer_gone(d.now, d.list);
+  ConsumerDriver::Actions producer_gone(std::uint64_t told_ns = 0) {
+    d.core.on_producer_gone(d.now, told_ns, d.list);
     return d.list.take();
   }
   // Leased, mapped and active at this epoch.
@@ -86,6 +86,19 @@ TEST_F(Leased, WithoutItsProducerOnlyAHigherEpochIsOfInterest) {
   EXPECT_NE(ConsumerDriver::map_id(d.announce(6)), 0U);
   // An attach anew may bring the old epoch again, of a driver that does not increment it.
   EXPECT_NE(ConsumerDriver::map_id(lease(5)), 0U);
+}
+
+// Proves: DRV-113
+TEST_F(Leased, WhatWasAnnouncedBeforeTheEndOfItsProducerIsNotMappedBehindIt) {
+  begin(5);
+  const std::uint64_t told = d.clock() + 10;
+  (void)producer_gone(told);
+  d.advance(10);
+  // Epoch 6 began and ended while this consumer heard nothing; its announce comes behind the notice.
+  EXPECT_TRUE(ignored(d.announce(6))) << "sent when the notice was";
+  EXPECT_EQ(d.refused(AnnounceRefusal::producer_revoked), 1U);
+  d.advance(1);
+  EXPECT_NE(ConsumerDriver::map_id(d.announce(7)), 0U);
 }
 
 // Proves: CON-38
