@@ -28,8 +28,8 @@ class Host;
 
 // What changed. Each change is told once; the words of name() are those of tp_driver's log.
 enum class DriverEvent : std::uint8_t {
-  media_driver_started = 0,  // inside this process; the text names its directory
-  starting = 1,              // the configuration is good and the place is looked at
+  starting = 0,              // the configuration is good and the place is looked at
+  media_driver_started = 1,  // inside this process; the text names its directory
   media_driver_connected = 2,
   media_driver_lost = 3,  // leases live on; their clients may come back until they expire
   ready = 4,              // connected for the first time, with both streams up: attaches are heard

@@ -99,8 +99,6 @@ DriverStatus totals_of(const agents::driver::DriverStatus& from) noexcept {
 
 Result<std::unique_ptr<Engine>> Engine::start(Setup setup, OnNotice on_notice) {
   std::unique_ptr<Engine> engine(new Engine(setup.agent.aeron_dir, std::move(on_notice)));
-  if (auto brought = engine->bring_media_driver(setup.media_driver); !brought)
-    return fail(std::move(brought.error()));
   const agents::driver::DriverOptions& agent = setup.agent;
   const std::string text =
       fmt::format("driver {} of {}, control stream {} of {}", agent.instance_id,
@@ -108,6 +106,10 @@ Result<std::unique_ptr<Engine>> Engine::start(Setup setup, OnNotice on_notice) {
   engine->tell({.event = DriverEvent::starting, .text = text});
   if (auto made = engine->make_agent(std::move(setup.agent)); !made)
     return fail(std::move(made.error()));
+  // Only now: one that is refused, since another has its namespace, must not have been the one whose media driver
+  // that other found alive.
+  if (auto brought = engine->bring_media_driver(setup.media_driver); !brought)
+    return fail(std::move(brought.error()));
   return engine;
 }
 

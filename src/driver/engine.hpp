@@ -25,7 +25,7 @@ class Engine {
  public:
   using OnNotice = std::function<void(const DriverNotice&)>;
 
-  // Starts the media driver where the setup asks for one, then the agent. `on_notice` may be empty. Errors: those of
+  // Makes the agent, then the media driver where the setup asks for one. `on_notice` may be empty. Errors: those of
   // MediaDriver::launch() and DriverAgent::make().
   static Result<std::unique_ptr<Engine>> start(Setup setup, OnNotice on_notice);
 

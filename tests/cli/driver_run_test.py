@@ -53,7 +53,7 @@ class Running(Case):
         self.assertEqual(driver.returncode, 0, events)
         names = [event["event"] for event in events]
         # Each change once, in this order.
-        expected = ["media_driver_started", "starting", "media_driver_connected", "ready", "signal", "draining", "stopped",
+        expected = ["starting", "media_driver_started", "media_driver_connected", "ready", "signal", "draining", "stopped",
                     "ended"]
         self.assertEqual([name for name in names if name in expected], expected)
         for event in events:

@@ -228,7 +228,7 @@ TEST_P(Threadings, drains_tells_the_clients_and_leaves_the_namespace_free) {
     return event == DriverEvent::lease_granted || event == DriverEvent::lease_ended ||
            event == DriverEvent::regions_created || event == DriverEvent::epochs_removed;
   });
-  EXPECT_THAT(events, ElementsAre(DriverEvent::media_driver_started, DriverEvent::starting,
+  EXPECT_THAT(events, ElementsAre(DriverEvent::starting, DriverEvent::media_driver_started,
                                   DriverEvent::media_driver_connected, DriverEvent::ready,
                                   DriverEvent::draining, DriverEvent::stopped, DriverEvent::ended));
   EXPECT_THAT(told_->text_of(DriverEvent::starting), HasSubstr(folder_.regions()));
