@@ -153,6 +153,7 @@ class DriverCore {
   bool collects() const noexcept;
   void collect(Stream& stream, Actions& actions);
   void collect_again(Actions& actions);
+  void make_room(Actions& actions);
   std::uint64_t min_age_ns() const noexcept;
   std::uint64_t ask_to_collect(const Stream& stream, bool waive_age, Actions& actions);
   void announce(Stream& stream, Actions& actions);

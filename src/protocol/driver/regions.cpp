@@ -114,7 +114,20 @@ void DriverCore::on_create_failed(Now now, std::uint64_t request_id, const Error
     return answer_ready(actions);
   }
   creation.second_try = true;
+  make_room(actions);
   creation.request_id = ask_to_collect(*stream, true, actions);
+}
+
+// All streams lie on one file system: what others wait with for its age goes as well (DRV-184), as far as there is
+// room to ask for it.
+void DriverCore::make_room(Actions& actions) {
+  while (const std::optional<std::uint32_t> waiting = collections_.due(never)) {
+    if (!room(actions)) return;
+    collections_.erase(*waiting);
+    Stream& stream = *streams_.find(*waiting);
+    if (!stream.creation && stream.collecting == 0)
+      stream.collecting = ask_to_collect(stream, true, actions);
+  }
 }
 
 // Everybody who waited for it hears why. What the stream had before, it keeps.

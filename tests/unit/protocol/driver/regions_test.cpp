@@ -383,6 +383,25 @@ TEST(DriverCollection, LooksOnceMoreWhenWhatWasTooYoungHasComeOfAge) {
   EXPECT_NE(find<CollectEpochs>(d.timer()), nullptr);
 }
 
+// A flood on one stream must not keep another from its regions: what is old enough but for its age goes, whosever
+// it is.
+// Proves: DRV-184
+TEST(DriverCollection, WithoutSpaceOtherStreamsGiveWhatIsTooYoung) {
+  Harness d;
+  auto done = d.created(d.attach(d.request(Role::consumer, 5)));
+  (void)d.collected(*find<CollectEpochs>(done), 0, 0, 3);
+  const auto asked = d.attach(d.request(Role::producer, 6, other_stream));
+  done = d.create_failed(asked, Code::no_space);
+  ASSERT_EQ(count<CollectEpochs>(done), 2U);
+  const CollectEpochs& others = *find<CollectEpochs>(done);
+  EXPECT_EQ(others.stream_id, test_stream);
+  EXPECT_TRUE(others.waive_age);
+  EXPECT_EQ(others.current_epoch, stream_of(d).epoch);
+  (void)d.collected(others, 3);
+  d.advance(60 * second);
+  EXPECT_EQ(count<CollectEpochs>(d.timer()), 0U) << "done with";
+}
+
 // Proves: DRV-191
 TEST(DriverCollection, ARestartedDriverKnowsNoLease) {
   Harness first;
