@@ -96,7 +96,7 @@ TEST_F(Leases, FramesFlowThroughRegionsThatTheDriverMade) {
   EXPECT_EQ(world.files.region_files(), 2 * world.driver->creations);
 }
 
-// Proves: CON-44
+// Proves: CON-44, DRV-15
 TEST_F(Leases, NoiseOnTheControlStreamIsCountedAndDropped) {
   begin();
   wire::driver::ShmLeaseRevoked notice;

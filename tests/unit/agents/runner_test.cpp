@@ -10,6 +10,7 @@
 namespace tensorpool::agents {
 namespace {
 
+// Proves: CON-29
 TEST(IdleStrategy, ReturnsForEveryKindAndAnyAmountOfWork) {
   for (const Idle kind :
        {Idle::backoff, Idle::sleeping, Idle::yielding, Idle::busy_spin, Idle::noop}) {

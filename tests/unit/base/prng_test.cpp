@@ -35,6 +35,7 @@ TEST(Prng, chance_has_its_ends) {
   EXPECT_LT(hits, 5'500);
 }
 
+// Proves: DRV-28
 TEST(RandomId, is_neither_zero_nor_null_and_differs) {
   std::set<std::uint32_t> ids;
   for (int i = 0; i < 100; ++i) {

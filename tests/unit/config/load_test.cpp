@@ -240,7 +240,7 @@ void expect_all(const std::vector<Together>& all) {
   }
 }
 
-// Proves: CFG-54, CFG-57, CFG-58, CFG-59, CFG-62
+// Proves: CFG-54, CFG-57, CFG-58, CFG-59, CFG-62, CFG-60
 TEST(ConfigLoad, profiles_and_pools) {
   std::string seventeen = "[";
   std::string sixteen;

@@ -166,7 +166,7 @@ void for_each_key(Visit&& visit) {
   EXPECT_EQ(kinds, table_kinds().size()) << "a kind of table is not in the smallest file";
 }
 
-// Proves: CFG-24, CFG-25, CFG-105, CFG-117
+// Proves: CFG-24, CFG-25, CFG-104, CFG-105, CFG-117
 TEST(ConfigMatrix, every_key_takes_what_its_table_says_and_nothing_else_is_replaced_by_anything) {
   for_each_key([](const Section& section, const Key& key, const std::string& path) {
     int good = 0;

@@ -212,6 +212,7 @@ TEST(MappingSteps, a_large_region_is_unmapped_from_its_end_in_whole_pages) {
   EXPECT_EQ(file_system.mapped_bytes, 0);
 }
 
+// Proves: DRV-151
 TEST(MappingSteps, a_reader_prefaults_and_locks_in_steps) {
   const TempDir dir;
   FaultyFileSystem file_system;

@@ -203,6 +203,34 @@ TEST(VarData, PrintableTextIsSafeToWriteAndToShow) {
   EXPECT_EQ(printable("", 10), "");
 }
 
+// Proves: DRV-20, DRV-21
+TEST(VarData, WhatAMessageOfTheDriverLacksIsNullOrOfLengthZero) {
+  constexpr std::byte null{0xFF};
+  const auto all_null = [](std::span<const std::byte> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == null; });
+  };
+  driver::ShmAttachRequest request = filled<driver::ShmAttachRequest>(4);
+  request.publish_mode.reset();
+  request.desired_node_id.reset();
+  const Buffer asked = encoded(request);
+  const auto block = std::span(asked).subspan(message_header_bytes);
+  EXPECT_EQ(block[21], null);                   // publishMode, an enum
+  EXPECT_TRUE(all_null(block.subspan(23, 4)));  // desiredNodeId
+
+  driver::ShmAttachResponse refusal;
+  refusal.correlation_id = 5;
+  refusal.code = ResponseCode::rejected;
+  const Buffer answered = encoded(refusal);
+  const auto fields = std::span(answered).subspan(message_header_bytes);
+  EXPECT_TRUE(all_null(fields.subspan(12, 42)));  // from leaseId to nodeId
+  // No pools, no URI, no text.
+  ASSERT_EQ(fields.size(), 54U + group_header_bytes + 2 * var_data_prefix_bytes);
+  EXPECT_EQ(fields[54 + 2], std::byte{0});
+  EXPECT_EQ(fields[54 + 3], std::byte{0});
+  for (std::size_t i = 54 + group_header_bytes; i < fields.size(); ++i)
+    EXPECT_EQ(fields[i], std::byte{0}) << i;
+}
+
 // Proves: MSG-30
 TEST(VarData, StreamIdsOfAllOnesAreReadAsNone) {
   ConsumerHello hello = filled<ConsumerHello>(1);

@@ -23,7 +23,7 @@ TEST(DriverAttach, Row1AnotherSchemaVersionIsUnsupported) {
   EXPECT_EQ(d.refused(AttachRefusal::schema_version), 1U);
 }
 
-// Proves: DRV-26, DRV-56, DRV-57, DRV-66
+// Proves: DRV-26, DRV-56, DRV-57, DRV-66, DRV-67, DRV-68
 TEST(DriverAttach, Rows3To6ReadTheRequestItself) {
   Harness d;
   ShmAttachRequest r = d.request(static_cast<Role>(7), 0);
@@ -257,7 +257,7 @@ TEST(DriverAttach, Row22RegionsThatCannotBeCreated) {
   EXPECT_TRUE(d.lease(r));
 }
 
-// Proves: DRV-69, MSG-109
+// Proves: DRV-69, MSG-109, DRV-70
 TEST(DriverAttach, ALongOrUnprintableReasonIsMadeSendable) {
   Harness d;
   const auto asked = d.attach(d.request(Role::producer, 5));

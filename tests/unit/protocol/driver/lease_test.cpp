@@ -47,7 +47,7 @@ TEST(DriverLease, ZeroAndNullAreNoLeases) {
 
 // --- Keepalives
 
-// Proves: DRV-98, DRV-100
+// Proves: DRV-98, DRV-100, DRV-95, DRV-102
 TEST(DriverLease, KeepalivesExtendALeaseAndItEndsWithoutThem) {
   Harness d;
   const LeaseKey key = *d.lease(Role::consumer, 5);
@@ -219,7 +219,7 @@ TEST(DriverLease, OthersAreServedWhileRegionsAreCreated) {
 
 // --- Detach
 
-// Proves: DRV-91, DRV-93, DRV-107, DRV-108
+// Proves: DRV-91, DRV-93, DRV-107, DRV-108, DRV-109, DRV-123
 TEST(DriverLease, ADetachEndsTheLeaseOnce) {
   Harness d;
   const LeaseKey consumer = *d.lease(Role::consumer, 5);
@@ -287,7 +287,7 @@ TEST(DriverLease, ADetachCountsOnlyWhenAllFourFieldsMatch) {
 
 // --- The end of a producer
 
-// Proves: DRV-91, DRV-92, DRV-100, DRV-126
+// Proves: DRV-91, DRV-92, DRV-100, DRV-126, DRV-101, DRV-136
 TEST(DriverLease, AProducerThatExpiresEndsItsEpoch) {
   Harness d;
   const LeaseKey consumer = *d.lease(Role::consumer, 6);

@@ -11,7 +11,7 @@
 namespace tensorpool::protocol::driver {
 namespace {
 
-// Proves: DRV-39, DRV-40
+// Proves: DRV-39, DRV-40, DRV-45
 TEST(DriverNodeIds, GoUpwardFromOneAndNoTwoLeasesHoldTheSame) {
   NodeIds ids(second);
   for (std::uint32_t expected = 1; expected <= 1023; ++expected)
@@ -32,6 +32,7 @@ TEST(DriverNodeIds, AFreedOneIsNotTheNextOne) {
   EXPECT_EQ(ids.take(0, 9, {}), 1U);  // round the end
 }
 
+// Proves: DRV-43
 TEST(DriverNodeIds, RestForTheCooldownButNotForTheirFormerHolder) {
   NodeIds ids(second);
   EXPECT_EQ(ids.take(0, 7, 40), 40U);
@@ -43,6 +44,7 @@ TEST(DriverNodeIds, RestForTheCooldownButNotForTheirFormerHolder) {
   EXPECT_TRUE(ids.available(10 + second, 8, 40));
 }
 
+// Proves: DRV-44
 TEST(DriverNodeIds, AClientThatComesBackGetsItsFormerOne) {
   NodeIds ids(second);
   (void)ids.take(0, 6, {});

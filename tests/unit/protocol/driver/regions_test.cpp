@@ -222,7 +222,7 @@ TEST(DriverAnnounce, SaysWhatTheResponseSaysAtOnceAndWheneverItChanges) {
   EXPECT_FALSE(find<SendAnnounce>(done)->refresh_activity);  // the producer does it
 }
 
-// Proves: DRV-10, STR-21
+// Proves: DRV-10, STR-21, DRV-140
 TEST(DriverAnnounce, EveryProvisionedStreamOncePerPeriod) {
   Harness d;
   const LeaseKey producer = *d.lease(Role::producer, 5);
@@ -288,6 +288,7 @@ TEST(DriverCollection, FollowsEveryNewEpochAndNamesAllThatProtectsOne) {
       d.detach({*Harness::answer_in(attached)->lease_id, test_stream, 5, Role::producer})));
 }
 
+// Proves: DRV-188
 TEST(DriverCollection, IsOneAtATimePerStreamAndAFailureIsReportedOnce) {
   Harness d;
   auto done = d.created(d.attach(d.request(Role::producer, 5)));

@@ -50,7 +50,7 @@ TEST(LeaseAttach, NothingIsAskedBeforeTheLinksAreThere) {
   EXPECT_NE(find<SendAttach>(actions.take()), nullptr);
 }
 
-// Proves: DRV-32, DRV-34
+// Proves: DRV-32, DRV-34, DRV-33
 TEST(LeaseAttach, CorrelationIdsBeginAnywhereAndAreNeverUsedTwice) {
   std::set<std::int64_t> first;
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
@@ -75,7 +75,7 @@ TEST(LeaseAttach, CorrelationIdsBeginAnywhereAndAreNeverUsedTwice) {
   EXPECT_EQ(seen.size(), 20U);
 }
 
-// Proves: DRV-62, DRV-86
+// Proves: DRV-62, DRV-86, DRV-83, DRV-84
 TEST(LeaseAttach, AnUnansweredRequestIsRepeatedAsACopyAndGivenUpInTime) {
   LeaseHarness h;
   const auto first = h.timer();
@@ -117,7 +117,7 @@ TEST(LeaseAttach, AnAnswerThatComesWhileItBacksOffIsTaken) {
   EXPECT_EQ(h.core.state(), LeaseState::attached);
 }
 
-// Proves: DRV-86
+// Proves: DRV-86, DRV-85
 TEST(LeaseAttach, TheBackoffDoublesUpToItsBoundAndBeginsAnewAfterASuccess) {
   LeaseHarness h;
   const base::Nanos expected[] = {100 * ms,  200 * ms,  400 * ms, 800 * ms,
@@ -155,6 +155,7 @@ TEST(LeaseAttach, ARefusalIsNewsOnce) {
   EXPECT_TRUE(refuse("driver draining"));
 }
 
+// Proves: DRV-27
 TEST(LeaseAttach, AnotherClientIdIsTakenOnlyWhenItIsOursAndThatIsTheReason) {
   for (const bool ours : {false, true}) {
     LeaseSettings settings = lease_settings();
@@ -278,7 +279,7 @@ std::vector<Broken> broken_responses() {
   };
 }
 
-// Proves: DRV-75, DRV-76, DRV-77, DRV-78, DRV-80, DRV-82
+// Proves: DRV-75, DRV-76, DRV-77, DRV-78, DRV-81, DRV-82
 TEST(LeaseAttach, EveryCheckOfTheTableFailsClosed) {
   for (const Broken& broken : broken_responses()) {
     SCOPED_TRACE(broken.what);

@@ -7,7 +7,7 @@
 namespace tensorpool::protocol {
 namespace {
 
-// Proves: DRV-96, DRV-97, CON-40
+// Proves: DRV-96, DRV-97, CON-40, DRV-106
 TEST(Lease, KeepalivesGoOutEveryIntervalFromTheAttachOn) {
   LeaseHarness h;
   const auto asked = h.timer();
@@ -107,6 +107,7 @@ TEST(Lease, BackPressureIsTriedAgainWithoutHasteUntilTheDeadline) {
   EXPECT_EQ(tries, 31);  // ten in each of three intervals
 }
 
+// Proves: DRV-105
 TEST(Lease, AFailedKeepaliveEndsItUnlessTheLinkNeverWorked) {
   LeaseHarness h;
   (void)h.attach();
@@ -143,7 +144,7 @@ TEST(Lease, WithoutLinksItIsPausedUntilItsDeadline) {
 
 // --- Notices.
 
-// Proves: DRV-112, DRV-117, DRV-118, DRV-124, MSG-111
+// Proves: DRV-112, DRV-117, DRV-118, DRV-124, MSG-111, DRV-115
 TEST(LeaseNotice, OnlyOneThatNamesAllOfTheLeaseEndsIt) {
   struct Case {
     const char* what;
@@ -246,6 +247,7 @@ TEST(LeaseNotice, OfTheProducerLeavesTheConsumersLease) {
   EXPECT_TRUE(h.revoked(notice).empty()) << "of another stream";
 }
 
+// Proves: DRV-120, DRV-121
 TEST(LeaseNotice, WithoutANewEpochInTimeTheConsumerAttachesAnew) {
   LeaseHarness h;
   (void)h.attach();
@@ -327,7 +329,7 @@ TEST(LeaseNotice, CountsThoughAnAnnounceOfTheEpochThatEndsWasSentAtTheSameTime) 
 
 // --- The driver.
 
-// Proves: DRV-195
+// Proves: DRV-195, DRV-196
 TEST(LeaseDriver, ThatAnnouncesNothingForFivePeriodsIsLost) {
   LeaseHarness h;
   (void)h.attach();

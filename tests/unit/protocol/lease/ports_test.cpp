@@ -74,7 +74,7 @@ TEST_F(Leased, AHigherEpochIsMappedUnderTheSameLease) {
   EXPECT_EQ(d.core.epoch(), 6U);
 }
 
-// Proves: DRV-113, STR-206
+// Proves: DRV-113, STR-206, DRV-122
 TEST_F(Leased, WithoutItsProducerOnlyAHigherEpochIsOfInterest) {
   begin(5);
   const auto gone = producer_gone();
