@@ -47,8 +47,9 @@ Result<config::Directories> check_machine(config::LoadedConfig& loaded) {
   base::PosixFileSystem file_system;
   auto found = config::check_directories(loaded, file_system);
   if (!found) return found;
-  const auto room = room_of(loaded.config.shm.base_dir);
-  if (!room) return fail(room.error());
+  auto room = room_of(loaded.config.shm.base_dir);
+  if (!room) return fail(std::move(room.error()));
+  if (found->page_size_bytes != 0) room->page_bytes = found->page_size_bytes;
   auto warning = check_room(loaded, *room);
   if (!warning) return fail(std::move(warning.error()));
   if (*warning) loaded.warnings.push_back(std::move(**warning));

@@ -30,14 +30,21 @@ const config::ProfileTable* dynamic_profile(const config::DriverConfig& config) 
   return find_profile(config, config.policies.default_profile);
 }
 
-std::string what_needs_it(const config::DriverConfig& config) {
+// Whole pages of a region.
+std::uint64_t pages(std::optional<std::uint64_t> bytes, std::uint64_t page_bytes) noexcept {
+  if (!bytes) return most;
+  const std::uint64_t over = *bytes % page_bytes;
+  return over == 0 ? *bytes : sum(*bytes, page_bytes - over);
+}
+
+std::string what_needs_it(const config::DriverConfig& config, std::uint64_t page_bytes) {
   std::string text;
   if (!config.streams.empty())
     text = fmt::format("one epoch of each of the {} configured streams", config.streams.size());
   if (const auto* profile = dynamic_profile(config)) {
-    text +=
-        fmt::format("{}one epoch of a stream on demand (profile {}, {})",
-                    text.empty() ? "" : " and ", profile->name, human_bytes(epoch_bytes(*profile)));
+    text += fmt::format("{}one epoch of a stream on demand (profile {}, {})",
+                        text.empty() ? "" : " and ", profile->name,
+                        human_bytes(epoch_bytes(*profile, page_bytes)));
   }
   return text;
 }
@@ -66,27 +73,29 @@ Result<Room> room_of(const std::string& directory) {
   return Room{found.f_blocks * block, found.f_bavail * block};
 }
 
-std::uint64_t epoch_bytes(const config::ProfileTable& profile) noexcept {
-  std::uint64_t bytes = shm::header_ring_bytes(profile.header_nslots).value_or(most);
+std::uint64_t epoch_bytes(const config::ProfileTable& profile, std::uint64_t page_bytes) noexcept {
+  std::uint64_t bytes = pages(shm::header_ring_bytes(profile.header_nslots), page_bytes);
   for (const config::PoolTable& pool : profile.payload_pools)
-    bytes = sum(bytes, shm::pool_bytes(profile.header_nslots, pool.stride_bytes).value_or(most));
+    bytes =
+        sum(bytes, pages(shm::pool_bytes(profile.header_nslots, pool.stride_bytes), page_bytes));
   return bytes;
 }
 
-std::uint64_t least_bytes(const config::DriverConfig& config) noexcept {
+std::uint64_t least_bytes(const config::DriverConfig& config, std::uint64_t page_bytes) noexcept {
   std::uint64_t bytes = 0;
   for (const config::StreamTable& stream : config.streams) {
     if (const auto* profile = find_profile(config, stream.profile))
-      bytes = sum(bytes, epoch_bytes(*profile));
+      bytes = sum(bytes, epoch_bytes(*profile, page_bytes));
   }
-  if (const auto* profile = dynamic_profile(config)) bytes = sum(bytes, epoch_bytes(*profile));
+  if (const auto* profile = dynamic_profile(config))
+    bytes = sum(bytes, epoch_bytes(*profile, page_bytes));
   return bytes;
 }
 
 Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded,
                                               const Room& room) {
   const config::DriverConfig& config = loaded.config;
-  const std::uint64_t needed = least_bytes(config);
+  const std::uint64_t needed = least_bytes(config, room.page_bytes);
   const auto origin = loaded.origins.find("shm.base_dir");
   const std::string place = fmt::format(
       "{}: shm.base_dir = \"{}\"",
@@ -100,13 +109,14 @@ Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded
             "podman: --shm-size={}m; Kubernetes: an emptyDir with medium Memory and sizeLimit "
             "{}Mi mounted there; elsewhere: mount -o remount,size={}m), or configure fewer "
             "slots or smaller pools",
-            place, human_bytes(room.total_bytes), what_needs_it(config), human_bytes(needed), good,
-            good, good));
+            place, human_bytes(room.total_bytes), what_needs_it(config, room.page_bytes),
+            human_bytes(needed), good, good, good));
   }
   if (needed <= room.available_bytes) return std::nullopt;
   return fmt::format(
       "{}: only {} are free now, and {} need {}; producers are refused until there is room", place,
-      human_bytes(room.available_bytes), what_needs_it(config), human_bytes(needed));
+      human_bytes(room.available_bytes), what_needs_it(config, room.page_bytes),
+      human_bytes(needed));
 }
 
 }  // namespace tensorpool::driver

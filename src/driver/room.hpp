@@ -18,14 +18,17 @@ std::string human_bytes(std::uint64_t bytes);
 struct Room {
   std::uint64_t total_bytes = 0;  // 0: it has no limit of its own
   std::uint64_t available_bytes = 0;
+  std::uint64_t page_bytes = 1;  // every file takes whole ones
 };
 // Error: system_error.
 Result<Room> room_of(const std::string& directory);
 
-// The regions of one epoch, superblocks included; stops at 2^64 − 1.
-std::uint64_t epoch_bytes(const config::ProfileTable& profile) noexcept;
+// The regions of one epoch, superblocks included, each of whole pages; stops at 2^64 − 1.
+std::uint64_t epoch_bytes(const config::ProfileTable& profile,
+                          std::uint64_t page_bytes = 1) noexcept;
 // One epoch of every configured stream and, with streams on demand, of one of those.
-std::uint64_t least_bytes(const config::DriverConfig& config) noexcept;
+std::uint64_t least_bytes(const config::DriverConfig& config,
+                          std::uint64_t page_bytes = 1) noexcept;
 
 // Code::no_space when the file system could not hold least_bytes() even if it were empty; says how much is
 // needed and how a container gets it. A warning when only the space that is free now is too small:

@@ -49,26 +49,26 @@ TEST(DriverRoom, of_the_built_in_defaults) {
   EXPECT_EQ(least_bytes(loaded.config), trial_bytes);
   EXPECT_EQ(trial_bytes / mebibyte, 290U);
 
-  const auto fits = check_room(loaded, {trial_bytes, trial_bytes});
+  const auto fits = check_room(loaded, {trial_bytes, trial_bytes, 1});
   ASSERT_TRUE(fits.has_value());
   EXPECT_FALSE(fits->has_value());
 
-  const auto small = check_room(loaded, {64 * mebibyte, 64 * mebibyte});
+  const auto small = check_room(loaded, {64 * mebibyte, 64 * mebibyte, 1});
   ASSERT_FALSE(small.has_value());
   EXPECT_EQ(small.error().code(), Code::no_space);
   EXPECT_THAT(small.error().message(),
               AllOf(HasSubstr("default: shm.base_dir = \"/dev/shm\""), HasSubstr("64.0 MiB in all"),
                     HasSubstr("(profile default, 290.0 MiB)"), HasSubstr("--shm-size=709m"),
                     HasSubstr("sizeLimit 709Mi")));
-  EXPECT_FALSE(check_room(loaded, {trial_bytes - 1, trial_bytes - 1}).has_value());
+  EXPECT_FALSE(check_room(loaded, {trial_bytes - 1, trial_bytes - 1, 1}).has_value());
   // No limit of its own: only what is free counts.
-  EXPECT_TRUE(check_room(loaded, {0, 0}).has_value());
+  EXPECT_TRUE(check_room(loaded, {0, 0, 1}).has_value());
 }
 
 TEST(DriverRoom, that_others_use_is_a_warning) {
   const config::LoadedConfig loaded =
       loaded_of("shm.base_dir = \"/b\"\n" + std::string(config::trial_config()));
-  const auto used = check_room(loaded, {1024 * mebibyte, 100 * mebibyte});
+  const auto used = check_room(loaded, {1024 * mebibyte, 100 * mebibyte, 1});
   ASSERT_TRUE(used.has_value());
   ASSERT_TRUE(used->has_value());
   EXPECT_THAT(**used, AllOf(HasSubstr("t.toml:1: shm.base_dir = \"/b\""),
@@ -80,7 +80,7 @@ TEST(DriverRoom, of_configured_streams) {
   const std::uint64_t one = (64 + 4 * 256) + (64 + 4 * 64);
   EXPECT_EQ(epoch_bytes(loaded.config.profiles[0]), one);
   EXPECT_EQ(least_bytes(loaded.config), 2 * one);
-  const auto small = check_room(loaded, {2 * one - 1, 2 * one - 1});
+  const auto small = check_room(loaded, {2 * one - 1, 2 * one - 1, 1});
   ASSERT_FALSE(small.has_value());
   EXPECT_THAT(small.error().message(),
               AllOf(HasSubstr("one epoch of each of the 2 configured streams"),
@@ -94,6 +94,22 @@ TEST(DriverRoom, of_configured_streams) {
   EXPECT_EQ(
       least_bytes(loaded_of(two_streams, {{"POLICIES_ALLOW_DYNAMIC_STREAMS", "true"}}).config),
       2 * one);
+}
+
+// As the kernel counts, and hugepages are counted in: a ring of 2 MiB, and a pool whose superblock takes one more.
+TEST(DriverRoom, in_whole_pages) {
+  const config::LoadedConfig loaded = loaded_of(R"([profiles.p]
+header_nslots = 8
+payload_pools = [ { pool_id = 1, stride_bytes = 1048576 } ]
+[streams.a]
+stream_id = 1
+profile = "p"
+)");
+  EXPECT_EQ(least_bytes(loaded.config, 2 * mebibyte), 12 * mebibyte);
+  const auto small = check_room(loaded, {11 * mebibyte, 11 * mebibyte, 2 * mebibyte});
+  ASSERT_FALSE(small.has_value());
+  EXPECT_THAT(small.error().message(), HasSubstr("need 12.0 MiB"));
+  EXPECT_TRUE(check_room(loaded, {11 * mebibyte, 11 * mebibyte, 4096}).has_value());
 }
 
 TEST(DriverRoom, never_wraps) {
