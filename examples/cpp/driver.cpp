@@ -13,9 +13,6 @@ namespace {
 
 // [guide:driver-configuration]
 constexpr const char* configuration = R"(
-[driver]
-announce_stream_id = 1001         # where clients listen by default
-
 [profiles.camera]
 header_nslots = 64
 payload_pools = [ { pool_id = 1, stride_bytes = 153600 } ]  # 240 x 320 pixels of two bytes
