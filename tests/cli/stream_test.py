@@ -1,4 +1,4 @@
-"""Frames from tp publish to tp watch, and the demo: real processes, real Aeron, real photographs."""
+"""Frames from tp publish to tp watch: real processes, real Aeron, real photographs."""
 import json
 import os
 import pathlib
@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import processes  # noqa: E402
 
-TP, DEMO, PHOTOS = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
+TP, PHOTOS = sys.argv.pop(1), sys.argv.pop(1)
 HAVE_PHOTOS = os.path.isdir(PHOTOS)
 
 
@@ -135,60 +135,6 @@ class Stream(unittest.TestCase):
         watcher.stdout.readline()
         summary = self.end(watcher, signal.SIGTERM)
         self.assertEqual(summary["delivered"], 0)
-
-
-class Demo(unittest.TestCase):
-    def start(self, *arguments):
-        return processes.start(self, [DEMO, "--json", *arguments], text=True)
-
-    def end(self, process):
-        out, err = process.communicate(timeout=240)
-        return process.returncode, json.loads(out.splitlines()[-1]), err
-
-    @staticmethod
-    def child(process, word):
-        for pid in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            if word in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
-                return int(pid)
-        raise AssertionError(f"the demo has no child '{word}'")
-
-    def test_a_child_that_dies_is_a_failure_at_once(self):
-        demo = self.start("--seconds", "600")
-        demo.stdout.readline()
-        os.kill(self.child(demo, "--slow-ms"), signal.SIGKILL)
-        code, summary, _ = self.end(demo)
-        self.assertEqual((code, summary["ok"]), (1, False))
-        self.assertTrue(any("slow consumer" in reason for reason in summary["reasons"]), summary)
-
-    def test_ctrl_c_ends_with_a_summary(self):
-        demo = self.start("--seconds", "600")
-        for _ in range(2):
-            demo.stdout.readline()
-        demo.send_signal(signal.SIGINT)
-        code, summary, err = self.end(demo)
-        self.assertEqual(summary["kind"], "summary", err)
-        self.assertEqual(code, 0 if summary["ok"] else 1)
-        self.assertGreater(summary["processes"]["consumer a"]["delivered"], 0)
-
-    def test_wrong_input_is_said_once(self):
-        result = subprocess.run([DEMO, "--input", "/nonexistent"], capture_output=True, text=True, timeout=60)
-        self.assertEqual((result.returncode, result.stdout), (1, ""))
-        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
-
-    def test_demo(self):
-        source = PHOTOS if HAVE_PHOTOS else "stars"
-        demo = self.start("--seconds", "6", "--input", source)
-        code, summary, err = self.end(demo)
-        self.assertEqual(code, 0, (summary.get("reasons"), err))
-        self.assertTrue(summary["ok"])
-        for name in ("consumer a", "consumer b", "slow consumer"):
-            process = summary["processes"][name]
-            self.assertGreater(process["delivered"], 0)
-            self.assertEqual((process["equal"], process["mismatched"]), (process["delivered"], 0))
-            self.assertTrue(process["balanced"])
-        self.assertGreater(summary["processes"]["slow consumer"]["overwritten"], 0)
-        mine = [name for name in os.listdir("/dev/shm") if name.startswith(f"tp-demo-{demo.pid}-")]
-        self.assertEqual(mine, [])
 
 
 if __name__ == "__main__":
