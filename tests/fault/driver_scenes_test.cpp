@@ -304,8 +304,7 @@ TEST_F(DriverScenes, a_lease_revoked_under_an_open_claim_costs_the_claim_only) {
 // --- Regions that are not what the response says.
 
 // Proves: DRV-80, DRV-81
-TEST_F(DriverScenes,
-       regions_with_another_superblock_than_announced_are_refused_until_they_are_right) {
+TEST_F(DriverScenes, regions_with_another_superblock_are_refused_until_they_are_right) {
   start_all();
   ASSERT_FALSE(world_.driver().ask("forge 1").empty());
   ASSERT_FALSE(producer().ask("reopen").empty());
