@@ -75,7 +75,11 @@ class DriverCore {
   // well, so that this counts as being held up, and whatever has regions is announced at once.
   void on_connected(Now now) noexcept;
   // A poll of the control stream found nothing more. Order of a cycle: poll, this, on_timer(), files.
-  void on_drained() noexcept { expiry_waits_until_ = 0; }
+  // All that waited has been heard then, also for a lease that was passed over.
+  void on_drained() noexcept {
+    expiry_waits_until_ = 0;
+    expiry_passed_over_ = false;
+  }
   // Ends one lease by decision of the house, with reason REVOKED. False when there is no such lease.
   bool revoke(Now now, std::uint64_t lease_id, std::string_view text, Actions& actions);
   // A termination signal: drains; the second one ends without waiting.

@@ -185,6 +185,24 @@ TEST(DriverLease, HeldUpExpiryWaitsForTheInboxOrOneIntervalAtMost) {
   EXPECT_NE(Harness::notice_in(e.list.take()), nullptr);
 }
 
+TEST(DriverLease, BeingHeldUpAgainIsNoLessReasonToWaitThanTheFirstTime) {
+  Harness d;
+  const LeaseKey key = *d.lease(Role::consumer, 5);
+  d.advance(10 * second);
+  d.core.on_held_up(d.now);
+  d.core.on_timer(d.now, d.list);  // passed over
+  EXPECT_EQ(Harness::notice_in(d.list.take()), nullptr);
+  EXPECT_TRUE(d.keepalive(key).empty());
+  d.core.on_drained();
+  // Stopped until the lease is due again, before there was anything else to do.
+  d.advance(10 * second);
+  d.core.on_held_up(d.now);
+  d.core.on_timer(d.now, d.list);
+  EXPECT_EQ(Harness::notice_in(d.list.take()), nullptr) << "its keepalive may wait in the inbox";
+  EXPECT_TRUE(d.keepalive(key).empty());
+  EXPECT_EQ(d.core.leases().size(), 1U);
+}
+
 TEST(DriverLease, TheTimeOfALeaseBeginsWithTheAnswer) {
   Harness d;
   const ShmAttachRequest r = d.request(Role::producer, 5);
