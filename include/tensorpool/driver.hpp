@@ -83,10 +83,10 @@ struct DriverOptions {
   Idle idle = Idle::backoff;                  // of the driver's own thread
   std::int64_t media_driver_timeout_ns = 2'000'000'000;  // > 0; bounds connecting and every add
 
-  // Told by launch() to its caller's thread; then on the duty cycle's; at the end on the thread that destroys the
-  // driver. Must neither block nor throw. In here status(), leases(), terminate() and stopped() work, and
-  // destroying the driver takes effect after the cycle; what waits or changes something says in_callback. May
-  // be empty.
+  // Told by launch() to its caller's thread; then on the duty cycle's, where a threaded driver may have news before
+  // launch() has come back; at the end on the thread that destroys the driver. Must neither block nor throw. In
+  // here status(), leases(), terminate() and stopped() work, and destroying the driver takes effect after the
+  // cycle; what waits or changes something says in_callback. May be empty.
   std::function<void(const DriverNotice&)> on_notice{};
 };
 
