@@ -1,8 +1,27 @@
 """tp_driver --check, --print, --version and wrong input: every refusal names place, key, value and rule."""
 import os
+import pathlib
+import re
 import unittest
 
 from driver_program import SMALL, Case
+
+REFERENCE = pathlib.Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
+
+
+def keys_of_the_reference():
+    """(Path, type, variable) of every key that has a variable. A test of the library compares the page with its keys."""
+    keys, table = [], ""
+    for line in REFERENCE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            table = line.strip("#` []").replace("<name>", "s" if "streams" in line else "p")
+        elif line.startswith("| `"):
+            name, kind, _, _, variables = [cell.strip() for cell in line.split("|")[1:6]]
+            found = re.search(r"`([A-Z_<>]+)`", variables)
+            if found:
+                letter = "S" if table.startswith("streams") else "P"
+                keys.append((f"{table}.{name.strip('`')}", kind, found[1].replace("<NAME>", letter)))
+    return keys
 
 
 class CommandLine(Case):
@@ -49,7 +68,13 @@ class Valid(Case):
         self.assertEqual([line.split("  #")[0] for line in again.stdout.splitlines()],
                          [line.split("  #")[0] for line in result.stdout.splitlines()])
 
-    # Proves: CFG-53
+    # Proves: DRV-103
+    def test_interval_and_grace_can_be_looked_up(self):
+        result = self.run_driver("--print", self.file(SMALL + "[policies]\nlease_keepalive_interval_ms = 250\n"))
+        self.assertIn("lease_keepalive_interval_ms = 250  # ", result.stdout)
+        self.assertIn("lease_expiry_grace_intervals = 3  # default\n", result.stdout)
+
+    # Proves: CFG-53, DRV-204
     def test_a_secret_is_never_shown(self):
         for variables, text in (({}, '[policies]\nshutdown_token = "hush-hush"\n'),
                                 ({"POLICIES_SHUTDOWN_TOKEN": "hush-hush"}, ""),
@@ -64,14 +89,16 @@ class Valid(Case):
 
     # Proves: CFG-6, CFG-7
     def test_what_is_only_a_warning(self):
-        path = self.file(SMALL + "[driver]\ncontrol_steam_id = 1\n[recorder]\nx = 1\n[supervisor]\n"
+        path = self.file(SMALL + "[driver]\ncontrol_steam_id = 1\n[recorder]\nx = 1\n[supervisor]\n[discovery]\n"
                          "[policies]\nreuse_existing_shm = true\n")
         for flag in ("--check", "--print"):
             result = self.run_driver(flag, path)
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertIn(f"tp_driver: warning: {path}:8: driver.control_steam_id: unknown key, ignored; did you mean "
                           "control_stream_id?", result.stderr)
-            self.assertIn("warning: [supervisor]: ", result.stderr)
+            for table in ("supervisor", "discovery"):
+                self.assertIn(f"warning: [{table}]: this version of the driver has none embedded; the table is ignored",
+                              result.stderr)
             self.assertIn("policies.reuse_existing_shm = true: has no effect", result.stderr)
             self.assertNotIn("recorder", result.stderr)
 
@@ -100,6 +127,25 @@ class Invalid(Case):
         self.refused(self.file(SMALL), "environment variable POLICIES_PREFAULT_SHM", "must be true or false",
                      POLICIES_PREFAULT_SHM="1")
 
+    # Proves: CFG-94, CFG-95, CFG-105, CFG-117
+    def test_every_key(self):
+        wrong = {"channel": "udp", "bool": "1", "mode string": "666", "array of string": "/dev/shm,relative"}
+        wrong_strings = {"driver.instance_id": "", "driver.aeron_dir": "relative", "driver.embedded_media_driver": "maybe",
+                         "shm.base_dir": "relative", "shm.namespace": "a b", "policies.default_profile": "q",
+                         "policies.announce_clock_domain": "sundial", "policies.shutdown_token": "x" * 1025,
+                         "streams.s.profile": "q"}
+        path = self.file(SMALL)
+        keys = keys_of_the_reference()
+        self.assertGreater(len(keys), 38)
+        for key, kind, variable in keys:
+            with self.subTest(key=key):
+                value = wrong_strings[key] if kind == "string" else wrong.get(kind, "x")
+                result = self.run_driver(path, **{variable: value})
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertIn(f"environment variable {variable}: {key}", result.stderr)
+                self.assertEqual(os.listdir(self.base), [])
+                self.assertFalse(os.path.exists(self.aeron))
+
     # Proves: CFG-101, CFG-102
     def test_files(self):
         path = self.folder + "/driver.toml"
@@ -119,7 +165,8 @@ class Invalid(Case):
         # Nothing of a file reaches a terminal as it is.
         self.refused(self.file('shm.namespace = "\\u001B[2J"\n' + SMALL), "\\x1b[2J")
 
-    # Proves: CFG-36, CFG-40
+    # Nothing listens before all is checked: there is no media driver and no directory yet.
+    # Proves: CFG-36, CFG-40, DRV-192
     def test_directories(self):
         path = self.file(SMALL)
         self.refused(path, "environment variable SHM_BASE_DIR", f'shm.base_dir = "{self.folder}/none"',
