@@ -140,9 +140,10 @@ class Invalid(Case):
         for key, kind, variable in keys:
             with self.subTest(key=key):
                 value = wrong_strings[key] if kind == "string" else wrong.get(kind, "x")
-                result = self.run_driver(path, **{variable: value})
-                self.assertEqual(result.returncode, 3, result.stderr)
-                self.assertIn(f"environment variable {variable}: {key}", result.stderr)
+                for arguments in (("--check", path), (path,)):  # a value that is taken starts nothing here
+                    result = self.run_driver(*arguments, **{variable: value})
+                    self.assertEqual(result.returncode, 3, result.stderr)
+                    self.assertIn(f"environment variable {variable}: {key}", result.stderr)
                 self.assertEqual(os.listdir(self.base), [])
                 self.assertFalse(os.path.exists(self.aeron))
 
