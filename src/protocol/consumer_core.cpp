@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "base/limits.hpp"
 #include "shm/layout.hpp"
 
 namespace tensorpool::protocol {
@@ -130,7 +131,7 @@ void ConsumerCore::on_announce(Now now, std::int32_t session, const wire::ShmPoo
   if (mapped_) unmap(now, UnmapReason::higher_epoch_announced, actions);
   if (!regions_sane(announce)) {
     (void)refuse(AnnounceRefusal::malformed_regions);
-    reject(announce.epoch,
+    reject(now, announce.epoch,
            "the announce describes impossible regions (slots, slot size, pools or URIs)", actions);
     return;
   }
@@ -140,7 +141,8 @@ void ConsumerCore::on_announce(Now now, std::int32_t session, const wire::ShmPoo
 void ConsumerCore::request_map(Now now, const wire::ShmPoolAnnounce& announce,
                                ConsumerActions& actions) {
   if (mapping_ && mapping_->announce.epoch >= announce.epoch) return;
-  if (announce.epoch == rejected_epoch_ && now.monotonic < retry_at_ns_) {
+  const bool paused = announce.epoch == rejected_epoch_ && now.monotonic < retry_at_ns_;
+  if (paused || too_many_rejections(now)) {
     (void)refuse(AnnounceRefusal::retry_pause);
     return;
   }
@@ -174,9 +176,22 @@ void ConsumerCore::on_producer_gone(Now now, std::uint64_t told_ns, ConsumerActi
   if (mapped_) unmap(now, UnmapReason::producer_gone, actions);
 }
 
+// Every epoch is tried at once and its refusal is news. Ever higher ones of which none can be mapped are somebody's
+// noise: neither files are opened nor the application told for each of them.
+bool ConsumerCore::too_many_rejections(Now now) noexcept {
+  if (now.monotonic - rejections_since_ns_ >= settings_.announce_period_ns) {
+    rejections_since_ns_ = now.monotonic;
+    rejections_ = 0;
+  }
+  return rejections_ >= base::limits::rejections_per_period;
+}
+
 // Tells why the regions of an epoch are not used; the same thing once.
-void ConsumerCore::reject(std::uint64_t epoch, std::string text, ConsumerActions& actions) {
-  if (text == last_rejection_) return;
+void ConsumerCore::reject(Now now, std::uint64_t epoch, std::string text,
+                          ConsumerActions& actions) {
+  const bool noise = too_many_rejections(now);
+  ++rejections_;
+  if (text == last_rejection_ || noise) return;
   last_rejection_ = text;
   if (!settings_.payload_fallback_uri.empty())
     text += "; the configured fallback is " + settings_.payload_fallback_uri;
@@ -207,7 +222,8 @@ void ConsumerCore::on_mapped(Now now, std::uint64_t map_id, std::uint64_t activi
        (clock > activity_ns && clock - activity_ns > static_cast<std::uint64_t>(freshness_ns())))) {
     pause(now, announce.epoch);
     actions.add(UnmapRegions{UnmapReason::stale_activity});
-    reject(announce.epoch, "the announced regions show no sign of life of their writer", actions);
+    reject(now, announce.epoch, "the announced regions show no sign of life of their writer",
+           actions);
     return;
   }
   mapped_ = true;
@@ -229,7 +245,7 @@ void ConsumerCore::on_map_failed(Now now, std::uint64_t map_id, const Error& err
   mapping_.reset();
   if (of_lease) return;  // the lease goes with its regions (B7)
   pause(now, epoch);
-  reject(epoch, error.message(), actions);
+  reject(now, epoch, error.message(), actions);
 }
 
 void ConsumerCore::on_checked(Now now, const RegionCheck& check, ConsumerActions& actions) {

@@ -141,7 +141,8 @@ class ConsumerCore {
   bool regions_sane(const wire::ShmPoolAnnounce& announce) const noexcept;
   bool describes_mapping(const wire::ShmPoolAnnounce& announce) const;
   void request_map(Now now, const wire::ShmPoolAnnounce& announce, ConsumerActions& actions);
-  void reject(std::uint64_t epoch, std::string text, ConsumerActions& actions);
+  void reject(Now now, std::uint64_t epoch, std::string text, ConsumerActions& actions);
+  bool too_many_rejections(Now now) noexcept;
   void pause(Now now, std::uint64_t epoch) noexcept;
   void unmap(Now now, UnmapReason reason, ConsumerActions& actions);
   void forget_highest(Now now) noexcept;
@@ -174,6 +175,8 @@ class ConsumerCore {
   std::uint64_t rejected_epoch_ = 0;  // its regions are not tried again before retry_at_ns_
   base::Nanos retry_at_ns_ = 0;
   std::string last_rejection_;
+  base::Nanos rejections_since_ns_ = 0;
+  std::uint32_t rejections_ = 0;  // since then, at most one announce period ago
 
   base::Nanos next_hello_ns_ = 0;
   base::Nanos next_qos_ns_ = 0;

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "base/limits.hpp"
 #include "unit/protocol/support.hpp"
 
 namespace tensorpool::protocol {
@@ -125,6 +126,29 @@ TEST(ConsumerMapping, ARejectionIsToldOncePerReasonAndTriedAgainWithTheNextAnnou
   (void)d.attach(6);
   (void)d.checked({.matches = false, .pid_same = true, .activity_ns = d.clock()});
   EXPECT_FALSE(d.map_failed(Driver::map_id(d.announce(6)), "b").empty());
+}
+
+// Somebody announces ever higher epochs, as fast as he can.
+TEST(ConsumerMapping, AFloodOfEpochsIsTriedAndToldAFewTimesAPeriod) {
+  Driver d;
+  std::size_t tried = 0;
+  std::size_t told = 0;
+  for (std::uint64_t epoch = 100; epoch < 400; ++epoch) {
+    wire::ShmPoolAnnounce announce = d.fresh_announce(epoch);
+    if (epoch % 3 == 0) announce.payload_pools.clear();
+    auto actions = d.announce(announce);
+    told += count<ReportConsumer>(actions);
+    if (count<MapRegions>(actions) == 0) continue;
+    ++tried;
+    told += count<ReportConsumer>(d.map_failed(Driver::map_id(actions), std::to_string(epoch)));
+  }
+  EXPECT_LE(tried, base::limits::rejections_per_period);
+  EXPECT_LE(told, base::limits::rejections_per_period);
+  EXPECT_GT(tried, 0U);
+  // With the next period comes the next try, also in the middle of the noise.
+  d.advance(second);
+  (void)d.attach(400);
+  EXPECT_EQ(d.core.epoch(), 400U);
 }
 
 // Proves: STR-43
