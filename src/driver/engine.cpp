@@ -104,6 +104,11 @@ Result<std::unique_ptr<Engine>> Engine::start(Setup setup, OnNotice on_notice) {
       fmt::format("driver {} of {}, control stream {} of {}", agent.instance_id,
                   agent.regions.base_dir, agent.control.stream_id, agent.control.channel);
   engine->tell({.event = DriverEvent::starting, .text = text});
+  // One that wants its own and cannot have it makes nothing.
+  if (setup.media_driver == EmbeddedMediaDriver::always && MediaDriver::alive(agent.aeron_dir)) {
+    if (auto brought = engine->bring_media_driver(setup.media_driver); !brought)
+      return fail(std::move(brought.error()));
+  }
   if (auto made = engine->make_agent(std::move(setup.agent)); !made)
     return fail(std::move(made.error()));
   // Only now: one that is refused, since another has its namespace, must not have been the one whose media driver
@@ -114,6 +119,7 @@ Result<std::unique_ptr<Engine>> Engine::start(Setup setup, OnNotice on_notice) {
 }
 
 Result<void> Engine::bring_media_driver(EmbeddedMediaDriver wanted) {
+  if (media_driver_) return {};
   const bool automatic = wanted == EmbeddedMediaDriver::automatic;
   if (wanted == EmbeddedMediaDriver::never || (automatic && MediaDriver::alive(aeron_dir_)))
     return {};
