@@ -260,17 +260,20 @@ TEST_F(DriverScenes, a_producer_stopped_past_its_lease_acts_no_more) {
 // Proves: CON-39, CON-41
 TEST_F(DriverScenes, a_consumer_stopped_past_its_lease_reads_nothing_before_it_has_another) {
   start_all();
+  ASSERT_FALSE(producer().ask("pause").empty());
+  const std::uint64_t next = stats(producer())["next_seq"];
+  ASSERT_TRUE(eventually([&] { return stats(reader())["last_seq"] + 1 == next; }));
   Peer::Books before = stats(reader());
   ASSERT_TRUE(reader().strike(SIGSTOP));
+  ASSERT_FALSE(producer().ask("run").empty());
   ASSERT_TRUE(becomes(world_.driver(), "expired", 1));
-  ASSERT_TRUE(reader().post("stats 0"));
+  // Frames wait for it in the log, their bytes in the regions. Between two answers it polls.
+  ASSERT_TRUE(reader().post("stats 0\nstats 0"));
   reader().signal(SIGCONT);
+  (void)reader().read_line();
   Peer::Books books = Peer::parse(reader().read_line());
-  // Frames wait for it in the log, and their bytes in the regions.
   if (books["attached"] == before["attached"]) {
-    EXPECT_EQ(books["sessions"], before["sessions"]);
-    EXPECT_LE(books["delivered"], before["delivered"] + 50) << "read before the stop";
-    EXPECT_EQ(books["active"], 0U);
+    EXPECT_EQ(books["delivered"], before["delivered"]);
   }
   EXPECT_TRUE(reaches(reader(), "attached", 2));
   EXPECT_TRUE(hears(reader(), 0, sender));

@@ -44,8 +44,8 @@ struct Arguments {
 // Settings that driver and clients have to agree on. Short, but a crowded machine stops a process for a
 // while, too, and that alone is no lost lease.
 inline constexpr std::int64_t keepalive_ns = 300'000'000;
-inline constexpr std::uint32_t grace = 3;
-inline constexpr std::int64_t announce_ns = 250'000'000;
+inline constexpr std::uint32_t grace = 4;
+inline constexpr std::int64_t announce_ns = 300'000'000;
 inline constexpr std::int64_t media_driver_timeout_ns = 6'000'000'000;
 
 // The plan is armed with the first frame, else from the start or by command.
@@ -122,7 +122,7 @@ class Sender {
            pair("not_announced", s.not_announced) + pair("open", s.open) +
            pair("back_pressured", s.back_pressured) + pair("epoch", s.epoch) +
            pair("commits_refused", s.refused) + pair("aborted", s.aborted) +
-           pair("sessions", s.sessions) + pair("refused", refused_) +
+           pair("sessions", s.sessions) + pair("next_seq", s.next_seq) + pair("refused", refused_) +
            pair("balanced", s.balanced());
   }
 
@@ -144,9 +144,10 @@ class Reader {
     const ConsumerStatistics s = consumer_.statistics();
     return pair("delivered", s.delivered) + pair("overwritten", s.overwritten) +
            pair("lost", s.lost) + pair("skipped", s.skipped) + pair("ended", s.ended) +
-           pair("seen", s.seen) + pair("sessions", s.sessions) + pair("epoch", s.epoch) +
-           pair("wrong_epoch", s.wrong_epoch) + pair("balanced", s.balanced()) +
-           pair("sender", sender_) + pair("of_sender", of_sender_) + pair("wrong", wrong_) +
+           pair("seen", s.seen) + pair("last_seq", s.last_seq) + pair("sessions", s.sessions) +
+           pair("epoch", s.epoch) + pair("wrong_epoch", s.wrong_epoch) +
+           pair("balanced", s.balanced()) + pair("sender", sender_) +
+           pair("of_sender", of_sender_) + pair("wrong", wrong_) +
            pair("active", state == PortState::active);
   }
 
