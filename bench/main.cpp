@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
+#include "driver_bench.hpp"
 #include "ping_pong.hpp"
 #include "report.hpp"
 
@@ -103,20 +106,49 @@ Report measure(const Options& options) {
   return report;
 }
 
+void write_json(const std::string& name, const nlohmann::ordered_json& json) {
+  if (name.empty()) return;
+  std::ofstream file(name);
+  file << json.dump(2) << '\n';
+  if (!file) throw Failure(fmt::format("cannot write {}", name));
+}
+
 int run(const Options& options) {
   const Report report = measure(options);
   const nlohmann::ordered_json json = to_json(report);
   print(json);
-  if (!options.json.empty()) {
-    std::ofstream file(options.json);
-    file << json.dump(2) << '\n';
-    if (!file) throw Failure(fmt::format("cannot write {}", options.json));
-  }
+  write_json(options.json, json);
   for (const ThroughputRow& row : report.throughput) {
     for (const Throughput& round : row.rounds) {
       if (round.wrong != 0) throw Failure("a delivered frame held wrong bytes");
     }
   }
+  return 0;
+}
+
+int run_driver(const DriverBenchOptions& options, const std::string& json_file) {
+  const Stage stage;
+  DriverRows rows;
+  for (std::size_t round = 0; round < options.rounds; ++round) {
+    // Every round in folders of its own, which its driver must find empty.
+    const auto part = [&](const char* name, auto&& measure) {
+      if (!options.wants(name) || interrupted()) return;
+      fmt::print(stderr, "bench: driver, {}, round {} of {}\n", name, round + 1, options.rounds);
+      measure();
+      std::filesystem::remove_all(stage.directory() + "/" + name);
+    };
+    // First what forks without other threads.
+    part("cycle", [&] { measure_cycle(rows, stage, options); });
+    part("core", [&] { measure_core(rows, options); });
+    part("attach", [&] { measure_attach(rows, stage, options); });
+    part("failover", [&] { measure_failover(rows, stage, options); });
+    part("idle", [&] { measure_idle(rows, stage, options); });
+    if (interrupted()) throw Interrupted();
+  }
+  std::ranges::stable_sort(rows, {}, &DriverRow::part);
+  const nlohmann::ordered_json json = driver_json(rows, options);
+  print_driver(json);
+  write_json(json_file, json);
   return 0;
 }
 
@@ -143,13 +175,36 @@ int main(int argc, char** argv) {
   app.add_flag("!--no-instructions", options.instructions, "Do not run valgrind");
   app.add_option("--keep-profiles", options.keep_profiles,
                  "Copy callgrind's profiles to this folder, for callgrind_annotate");
+  DriverBenchOptions driver;
+  driver.driver_program = folder_of(argv[0]) + "/tp_driver";
+  driver.own_program = "/proc/self/exe";
+  std::string driver_json_file;
+  std::vector<std::string> produce;
+  CLI::App* const driver_app =
+      app.add_subcommand("driver", "The driver: attach, failover, duty cycle, memory, idle CPU");
+  driver_app->add_flag("--quick", driver.quick, "One short round: does it run?");
+  auto* driver_rounds = driver_app->add_option("--rounds", driver.rounds, "Rounds (default 5)")
+                            ->check(CLI::Range(1, 1000));
+  driver_app->add_option("--json", driver_json_file, "Write everything to this file, too");
+  driver_app->add_option("--only", driver.only, "Only one part")
+      ->check(CLI::IsMember({"core", "cycle", "attach", "failover", "idle"}));
+  driver_app->add_option("--driver-program", driver.driver_program, "tp_driver");
+  driver_app->add_option("--produce", produce, "What the bench starts itself")
+      ->expected(3)
+      ->group("");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (options.quick && rounds->count() == 0) options.rounds = 2;
+  if (driver.quick && driver_rounds->count() == 0) driver.rounds = 1;
   try {
+    if (!produce.empty()) {
+      return publish_until_killed(
+          {produce[0], produce[1], static_cast<std::uint32_t>(std::stoul(produce[2]))});
+    }
+    if (driver_app->parsed()) return run_driver(driver, driver_json_file);
     return run(options);
   } catch (const Interrupted&) {
     fmt::print(stderr, "bench: interrupted\n");

@@ -23,20 +23,14 @@ std::string cpu_model() {
 }
 
 Json environment(const Report& report) {
-  utsname system{};
-  (void)::uname(&system);
-  return {{"cpu", cpu_model()},
-          {"cpus_available", report.cpus.available},
-          {"pinned_to", {report.cpus.first, report.cpus.second}},
-          {"kernel", fmt::format("{} {} {}", system.sysname, system.release, system.machine)},
-          {"compiler", TENSORPOOL_BENCH_COMPILER},
-          {"build", TENSORPOOL_BENCH_BUILD},
-          {"aeron", TENSORPOOL_BENCH_AERON},
-          {"quick", report.quick},
-          {"rounds", report.latency.empty() ? report.throughput.empty()
-                                                  ? std::size_t{0}
-                                                  : report.throughput.front().rounds.size()
-                                            : report.latency.front().rounds.size()}};
+  Json json = machine(report.cpus);
+  json["pinned_to"] = {report.cpus.first, report.cpus.second};
+  json["quick"] = report.quick;
+  json["rounds"] =
+      report.latency.empty()
+          ? report.throughput.empty() ? std::size_t{0} : report.throughput.front().rounds.size()
+          : report.latency.front().rounds.size();
+  return json;
 }
 
 using Member = double Percentiles::*;
@@ -180,6 +174,17 @@ void print_instructions(const Json& counted) {
 }
 
 }  // namespace
+
+nlohmann::ordered_json machine(const Cpus& cpus) {
+  utsname system{};
+  (void)::uname(&system);
+  return {{"cpu", cpu_model()},
+          {"cpus_available", cpus.available},
+          {"kernel", fmt::format("{} {} {}", system.sysname, system.release, system.machine)},
+          {"compiler", TENSORPOOL_BENCH_COMPILER},
+          {"build", TENSORPOOL_BENCH_BUILD},
+          {"aeron", TENSORPOOL_BENCH_AERON}};
+}
 
 nlohmann::ordered_json to_json(const Report& report) {
   return {{"environment", environment(report)},

@@ -34,6 +34,9 @@ struct Report {
   Instructions instructions;
 };
 
+// CPU, kernel, compiler, build and Aeron: what every number depends on.
+nlohmann::ordered_json machine(const Cpus& cpus);
+
 nlohmann::ordered_json to_json(const Report& report);
 // The table is made of the JSON, so that they cannot disagree.
 void print(const nlohmann::ordered_json& report);

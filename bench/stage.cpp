@@ -24,9 +24,9 @@ namespace tensorpool::bench {
 namespace {
 
 constexpr int signals_that_end[] = {SIGINT, SIGTERM, SIGHUP};
-volatile sig_atomic_t interrupted = 0;
+volatile sig_atomic_t asked_to_end = 0;
 
-void on_signal(int) { interrupted = 1; }
+void on_signal(int) { asked_to_end = 1; }
 
 void handle_signals(void (*handler)(int)) {
   struct sigaction action{};
@@ -81,6 +81,8 @@ bool same_core(int cpu, int other) {
 
 }  // namespace
 
+bool interrupted() noexcept { return asked_to_end != 0; }
+
 Cpus choose_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -134,7 +136,7 @@ Stage::Stage() {
   if (!up) {
     ::close(guard_);
     (void)::waitpid(driver_, nullptr, 0);
-    if (interrupted != 0) throw Interrupted();
+    if (asked_to_end != 0) throw Interrupted();
     throw Failure("the media driver did not start");
   }
 }
@@ -181,15 +183,15 @@ void Stage::run(const std::vector<std::function<void()>>& jobs) const {
   bool failed = false;
   while (!running.empty()) {
     int status = 0;
-    const pid_t pid = interrupted != 0 ? -1 : ::waitpid(-1, &status, 0);
-    if (pid < 0 && (interrupted != 0 || errno != EINTR)) end_all();
+    const pid_t pid = asked_to_end != 0 ? -1 : ::waitpid(-1, &status, 0);
+    if (pid < 0 && (asked_to_end != 0 || errno != EINTR)) end_all();
     if (pid < 0) {
-      if (interrupted == 0 && errno == EINTR) continue;
+      if (asked_to_end == 0 && errno == EINTR) continue;
       for (const pid_t left : running) {
         while (::waitpid(left, nullptr, 0) < 0 && errno == EINTR) {
         }
       }
-      if (interrupted != 0) throw Interrupted();
+      if (asked_to_end != 0) throw Interrupted();
       throw Failure("waitpid failed");
     }
     if (pid == driver_) throw Failure("the media driver ended");

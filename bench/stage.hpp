@@ -28,6 +28,9 @@ struct Interrupted : Failure {
   Interrupted() : Failure("interrupted") {}
 };
 
+// For loops that wait outside Stage::run(): true since somebody asked us to end. Only while there is a Stage.
+bool interrupted() noexcept;
+
 // CLOCK_MONOTONIC, the same in all processes.
 inline std::int64_t now_ns() noexcept {
   return std::chrono::steady_clock::now().time_since_epoch().count();
