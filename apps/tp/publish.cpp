@@ -345,6 +345,7 @@ void print_begin(const PublishOptions& options, const ProducerOptions& wanted) {
   std::string regions;
   if (options.connection.direct()) {
     std::vector<std::uint32_t> strides;
+    strides.reserve(wanted.pools.size());
     for (const PoolOptions& pool : wanted.pools) strides.push_back(pool.stride_bytes);
     regions = fmt::format(": {} slots, strides {}", wanted.slots, fmt::join(strides, ", "));
   }
