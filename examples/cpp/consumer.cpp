@@ -15,9 +15,9 @@ namespace tp = tensorpool;
 using namespace std::chrono_literals;
 
 bool consume(Mirror& mirror, const Arguments& args) {
-  const tp::ClientOptions direct{.mode = tp::Mode::direct, .allowed_base_dirs = {args.base_dir}};
-  auto client = tp::Client::connect(direct).value();
-  auto consumer = client.consumer({.stream = args.stream}).wait(5s).value();
+  const tp::ClientOptions options{.allowed_base_dirs = {args.base_dir}};
+  auto client = tp::Client::connect(options).value();
+  auto consumer = client.consumer({.stream = args.stream}).wait(10s).value();
 
   while (!stopped() && (args.count == 0 || mirror.steered() < args.count)) {
     auto polled = consumer.poll([&](const tp::Frame& frame) {

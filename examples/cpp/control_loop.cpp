@@ -9,11 +9,10 @@ using example::Arguments;
 namespace {
 
 bool control(const Arguments& args) {
-  auto client = tp::Client::connect({.mode = tp::Mode::direct,
-                                     .threading = tp::Threading::invoked,
-                                     .allowed_base_dirs = {args.base_dir}})
+  auto client = tp::Client::connect(
+                    {.threading = tp::Threading::invoked, .allowed_base_dirs = {args.base_dir}})
                     .value();
-  auto consumer = client.consumer({.stream = args.stream}).wait(5s).value();
+  auto consumer = client.consumer({.stream = args.stream}).wait(10s).value();
   example::Mirror mirror;
   while (!example::stopped() && (args.count == 0 || mirror.steered() < args.count)) {
     (void)client.do_work();  // also while frames come without a pause

@@ -11,17 +11,18 @@ namespace tp = tensorpool;
 using namespace std::chrono_literals;
 
 bool publish(Camera& camera, const Arguments& args) {
-  auto client = tp::Client::connect({.mode = tp::Mode::direct}).value();  // value() may throw
-  const tp::ProducerOptions stream{.stream = args.stream,
-                                   .base_dir = args.base_dir,
-                                   .slots = 64,
-                                   .pools = {{.pool_id = 1, .stride_bytes = Camera::frame_bytes}}};
-  auto producer = client.producer(stream).wait(5s).value();
+  // A driver owns the memory of streams and lends it to producers and consumers.
+  const tp::ClientOptions options{.allowed_base_dirs = {args.base_dir}};
+  auto client = tp::Client::connect(options).value();  // value() may throw
+  auto producer = client.producer({.stream = args.stream}).wait(10s).value();
 
   while (camera.expose()) {
     auto slot = producer.claim(tp::DType::u16, {Camera::rows, Camera::columns});  // never blocks
-    if (!slot && slot.error().code() == tp::Code::reattaching) continue;          // drop this frame
-    auto pixels = slot.value().as<std::uint16_t>().value();
+    if (!slot) {  // drop this frame: such as reattaching, after the driver was restarted
+      report(slot.error());
+      continue;
+    }
+    auto pixels = slot->as<std::uint16_t>().value();
     camera.read_into(pixels, slot->seq());  // straight into shared memory
     auto sent = slot->commit({.timestamp_ns = camera.exposed_at_ns()});
     if (!sent) std::fprintf(stderr, "%s\n", sent.error().message().c_str());

@@ -200,6 +200,13 @@ inline bool report(const tensorpool::ConsumerStatistics& books, const Mirror& mi
   return books.balanced() && mirror.wrong() == 0;
 }
 
+// Prints why nothing can be sent, once as long as it stays the same.
+inline void report(const tensorpool::Error& error) {
+  static tensorpool::Code last = tensorpool::Code::ok;
+  if (error.code() != last) std::fprintf(stderr, "%s\n", error.message().c_str());
+  last = error.code();
+}
+
 // Prints the books of a producer; true when they balance.
 inline bool report(const tensorpool::ProducerStatistics& books) noexcept {
   const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };

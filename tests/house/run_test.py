@@ -99,7 +99,7 @@ class Commands(unittest.TestCase):
     def test_help_names_every_command(self):
         result = self.run_it("help")
         self.assertEqual(0, result.returncode)
-        for command in "setup build test demo bench tp fmt lint codecs rules fuzz coverage clean help".split():
+        for command in "setup build test demo driver bench tp fmt lint codecs rules fuzz coverage clean help".split():
             self.assertRegex(result.stdout, rf"(?m)^  {command} ")
 
     def test_an_unknown_command_fails(self):

@@ -79,6 +79,11 @@ class Packages(unittest.TestCase):
                        "--base-dir", place, "--mode", "direct", "--json", env=environment)
         self.assertIn('"balanced":true', text)
 
+    def test_the_demo_finds_the_driver(self):
+        environment = dict(os.environ, LD_LIBRARY_PATH=str(self.root / "usr/lib"))
+        text = run(self.root / "usr/bin/tp_demo", "--seconds", "2", "--json", env=environment)
+        self.assertIn('"ok":true', text.splitlines()[-1])
+
     def test_the_library_loads(self):
         library = next((self.root / "usr/lib").glob("libtensorpool.so.*.*.*"))
         run(sys.executable, "-c", "import ctypes, os, sys; ctypes.CDLL(sys.argv[1], os.RTLD_NOW)", library)

@@ -123,9 +123,14 @@ run_tp() {
   exec "$root/build/release/bin/tp" "$@"
 }
 
+run_driver() {
+  program tp_driver
+  cd "$here"
+  exec "$root/build/release/bin/tp_driver" "$@"
+}
+
 run_demo() {
-  program tp # the demo's processes are the command line's
-  program tp_demo
+  program tp_demo # with tp_driver, which it starts
   cd "$here"
   exec "$root/build/release/bin/tp_demo" "$@"
 }
