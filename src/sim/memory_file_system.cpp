@@ -101,7 +101,7 @@ struct MemoryDisk::Node {
   }
 };
 
-MemoryDisk::MemoryDisk(const base::Clock& clock) : clock_(clock) {
+MemoryDisk::MemoryDisk(const base::Clock& clock) : clock_(&clock) {
   root_ = make_node(FileKind::directory, 0755);
 }
 MemoryDisk::~MemoryDisk() = default;
@@ -111,7 +111,7 @@ std::shared_ptr<MemoryDisk::Node> MemoryDisk::make_node(FileKind kind, std::uint
   node->kind = kind;
   node->mode = mode;
   node->inode = next_inode_++;
-  node->modified_ns = clock_.realtime_ns();
+  node->modified_ns = clock_->realtime_ns();
   if (kind == FileKind::regular) {
     node->memory = ::memfd_create("tensorpool-sim", MFD_CLOEXEC);
     TP_ASSERT(node->memory >= 0);
@@ -287,7 +287,7 @@ Result<File> MemoryFileSystem::open(const File& directory, const std::string& na
     disk_.changes(MemoryDisk::Change::made, **parent, name, process_id_);
     auto node = disk_.make_node(FileKind::regular, 0600);
     entries[name] = node;
-    (*parent)->modified_ns = disk_.clock_.realtime_ns();
+    (*parent)->modified_ns = disk_.clock_->realtime_ns();
     return make_file(std::move(node), true);
   }
   if (found == entries.end()) return no_entry("open", name);
@@ -328,7 +328,7 @@ Result<bool> MemoryFileSystem::make_directory(const File& directory, const std::
   disk_.changes(MemoryDisk::Change::made, **parent, name, process_id_);
   entry = disk_.make_node(FileKind::directory, mode);
   entry->path = (*parent)->path + "/" + name;
-  (*parent)->modified_ns = disk_.clock_.realtime_ns();
+  (*parent)->modified_ns = disk_.clock_->realtime_ns();
   return true;
 }
 
@@ -341,7 +341,7 @@ Result<void> MemoryFileSystem::unlink(const File& directory, const std::string& 
     return fail(Error::system("unlink", EISDIR, name));
   disk_.changes(MemoryDisk::Change::removed, **parent, name, process_id_);
   (*parent)->entries.erase(found);
-  (*parent)->modified_ns = disk_.clock_.realtime_ns();
+  (*parent)->modified_ns = disk_.clock_->realtime_ns();
   return {};
 }
 
@@ -355,7 +355,7 @@ Result<void> MemoryFileSystem::remove_directory(const File& directory, const std
   if (!found->second->entries.empty()) return fail(Error::system("rmdir", ENOTEMPTY, name));
   disk_.changes(MemoryDisk::Change::removed, **parent, name, process_id_);
   (*parent)->entries.erase(found);
-  (*parent)->modified_ns = disk_.clock_.realtime_ns();
+  (*parent)->modified_ns = disk_.clock_->realtime_ns();
   return {};
 }
 
@@ -420,7 +420,7 @@ Result<base::LockAttempt> MemoryFileSystem::lock(const File& directory, const st
   auto& node = (*parent)->entries[name];
   if (node == nullptr) {
     node = disk_.make_node(FileKind::regular, 0600);
-    (*parent)->modified_ns = disk_.clock_.realtime_ns();
+    (*parent)->modified_ns = disk_.clock_->realtime_ns();
   }
   if (node->kind != FileKind::regular)
     return fail(Code::path_rejected, "lock", fmt::format("'{}' is not a regular file", name));

@@ -34,6 +34,8 @@ class MemoryDisk {
   MemoryDisk& operator=(const MemoryDisk&) = delete;
   ~MemoryDisk();
 
+  // The host was started again: times are those of this clock from here on.
+  void set_clock(const base::Clock& clock) noexcept { clock_ = &clock; }
   // Makes a directory and those above it, mode 0770.
   void make_directories(const std::string& path);
   // Makes a file or gives an existing one this content, in a directory that exists. On hugetlbfs its
@@ -70,7 +72,7 @@ class MemoryDisk {
                std::uint64_t process) const;
   std::shared_ptr<Node> find(const std::string& path) const;
 
-  const base::Clock& clock_;
+  const base::Clock* clock_;
   std::uint64_t next_inode_ = 1;
   std::uint64_t room_ = UINT64_MAX;
   std::uint64_t said_ = UINT64_MAX;

@@ -48,7 +48,7 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
     if (notice.kind != NoticeKind::mapped) return;
     if (mapped_epoch_ != 0) world_.hit(Probe::remapped);
     if (notice.epoch == mapped_epoch_) world_.hit(Probe::same_epoch_mapped_again);
-    if (notice.epoch < mapped_epoch_) {
+    if (notice.epoch < mapped_epoch_ && world_.side() == nullptr) {
       world_.hit(Probe::lower_epoch_mapped);
       if (now - unmapped_at_ns_ <= liveness_factor * announce_period_ns) {
         world_.fail(fmt::format("{}: epoch {} is mapped {} ns after the higher {} was unmapped",
@@ -74,6 +74,13 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
                       thread_.name(), c.seen.get(), c.delivered.get(), c.overwritten.get(),
                       c.lost.get(), c.skipped.get(), c.ended.get(), open));
     }
+  }
+
+  void after_cycle() override {
+    if (port_ == nullptr || port_->closed()) return;
+    const std::string wrong =
+        lease_.after_cycle(port_->cell(), process_.host().clock.monotonic_ns(), process_.cycles());
+    if (!wrong.empty()) world_.fail(fmt::format("{}: {}", thread_.name(), wrong));
   }
 
   void close() override {
@@ -103,10 +110,11 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
     if (request_ == nullptr) {
       ConsumerOptions options;
       options.stream = thread_.part().stream;
-      options.consumer_id = thread_.part().id;
+      options.consumer_id = client_id();
+      options.attach = attach_options();
       options.hello_interval_ns = options.qos_interval_ns = 2 * announce_period_ns;
-      request_ = std::make_shared<agents::Request>(std::move(options));
-      if (!process_.submit(request_)) request_.reset();
+      request_ = std::make_shared<agents::Request>(std::move(options), any_client_id());
+      if (!submit(request_)) request_.reset();
       mapped_epoch_ = 0;  // a new consumer knows of no epoch
       return;
     }
@@ -148,6 +156,7 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
   }
 
   void poll() {
+    call_ = call_begins();
     const Thread::Call call(thread_);
     const agents::ConsumerCounts& c = port_->cell().consumer;
     const std::uint64_t before = sum(c);
@@ -201,6 +210,7 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
   // Pulls one frame and keeps it open.
   void pull(bool latest) {
     Polled polled;
+    call_ = call_begins();
     const Thread::Call call(thread_);
     const std::uint64_t skipped = port_->cell().consumer.skipped.get();
     OpenFrame* frame = latest ? port_->latest(polled) : port_->next(polled);
@@ -220,9 +230,13 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
                             ? (port_->view_intact() ? Visit::intact : Visit::overwritten)
                             : Visit::unproved;
     Look look = *std::exchange(view_, std::nullopt);
+    const bool mapped = world_.side() == nullptr || port_->closed() || lease_.mapped();
     // Until the outcome is known the books miss the frame; in_call() covers that.
     const Outcome outcome = port_->finish(asked);
     if (world_.over()) return;
+    if (outcome == Outcome::delivered && !mapped)
+      world_.fail(fmt::format("{}: epoch {} seq {} is delivered after its mapping ended",
+                              thread_.name(), look.info.epoch, look.info.seq));
     if (outcome == Outcome::delivered) delivered(look, port_->cell().consumer.sessions.get());
     if (outcome == Outcome::overwritten) refused(look);
     if (outcome == Outcome::ended) world_.hit(Probe::ended_under_the_handler);
@@ -239,6 +253,14 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
     if (look.session == session_ && any_ && frame.info.seq <= last_seq_) {
       world_.fail(fmt::format("{}: seq {} comes behind {} in one session", thread_.name(),
                               frame.info.seq, last_seq_));
+    }
+    if (!call_.usable && same_session(call_)) {
+      world_.fail(fmt::format("{}: epoch {} seq {} is handed over without a lease or a mapping",
+                              thread_.name(), frame.info.epoch, frame.info.seq));
+    }
+    if (frame.info.epoch <= call_.gone_epoch) {
+      world_.fail(fmt::format("{}: epoch {} seq {} is handed over, though its producer is gone",
+                              thread_.name(), frame.info.epoch, frame.info.seq));
     }
     any_ = true;
     session_ = look.session;
@@ -371,6 +393,7 @@ class ConsumerApp final : public PortApp<agents::ConsumerPort<SimEnv>> {
   }
 
   std::shared_ptr<agents::Request> request_;
+  CallBegin call_;
   std::optional<Look> view_;
   std::optional<Look> pending_;
   bool handling_ = false;

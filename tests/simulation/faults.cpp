@@ -45,7 +45,7 @@ void World::harm() {
   }
 }
 
-// Another boot: nothing of the last one is there but the time of day.
+// Another boot: nothing of the last one is there but the time of day, and now and then the files.
 void World::new_host() {
   const base::Nanos realtime =
       host_ == nullptr ? 1'700'000'000'000'000'000 : host_->clock.realtime_ns() + 30'000'000'000;
@@ -55,8 +55,22 @@ void World::new_host() {
   options.late_join_bytes = std::size_t{1} << 10U;
   options.client_liveness_ns = 20 * announce_period_ns;
   const auto uptime = static_cast<base::Nanos>(1'000'000'000 + prng_.below(4'000'000'000));
-  host_ = std::make_shared<Host>(++boots_, options, uptime, realtime);
+  // Epochs of a disk that outlives a boot may be far ahead of the clock of the next one.
+  const bool keeps = side_ != nullptr && host_ != nullptr && chance(50);
+  host_ =
+      std::make_shared<Host>(++boots_, options, uptime, realtime, keeps ? host_->files : nullptr);
+  if (keeps) hit(Probe::disk_kept);
   host_->network.on_trace([this](const sim::TraceEvent& event) { on_network(event); });
+  if (side_ != nullptr) {
+    host_->network.on_message([this, host = host_.get()](const sim::MessageEvent& event) {
+      if (host == host_.get()) side_->book().on_message(event);
+    });
+    host_->disk.on_change(
+        [this, host = host_.get()](auto change, const std::string& path, auto pid) {
+          if (host == host_.get()) side_->book().on_change(change, path, pid);
+        });
+    side_->on_new_host(keeps);
+  }
   (void)host_->network.start_media_driver(aeron_dir);
   driver_alive_ = true;
   driver_frozen_ = false;
@@ -68,7 +82,10 @@ void World::on_network(const sim::TraceEvent& event) {
         event.client, event.session_id, event.stream_id, event.position);
   if (over_) return;
   if (event.kind == sim::TraceKind::client_dropped) hit(Probe::client_dropped);
-  if (event.kind != sim::TraceKind::image_available || event.stream_id != descriptor_stream) return;
+  if (side_ != nullptr && event.kind == sim::TraceKind::delivered)
+    side_->on_polled(event.client, event.stream_id);
+  if (event.kind != sim::TraceKind::image_available) return;
+  if (side_ == nullptr && event.stream_id != descriptor_stream) return;
   sessions_.push_back(event.session_id);
   if (sessions_.size() > sessions_kept) sessions_.erase(sessions_.begin());
 }
@@ -207,9 +224,11 @@ void World::reboot() {
   trace("reboot");
   hit(Probe::reboot);
   for (Process* process : those(true, true)) process->kill();
+  if (side_ != nullptr) side_->kill_all();
   host_->network.kill_media_driver(aeron_dir);
   new_host();
   weather(false);
+  if (side_ != nullptr) side_->start_missing();
   start_missing();
 }
 

@@ -2,6 +2,7 @@
 // with.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,12 +26,17 @@ struct EpochBook {
   std::uint64_t epoch = 0;
   std::uint32_t incarnation = 0;  // of the process, unique in the world
   std::uint32_t slots = 0;
+  std::uint64_t session = 0;   // of the port
+  std::uint64_t returned = 0;  // claims that the application got
   // The producer port's own statistics, which survive the process here: next_seq says what was
   // claimed up to now.
   std::shared_ptr<const agents::Cell> cell;
   std::vector<CommittedFrame> frames;  // by seq
 
-  std::uint64_t claimed() const noexcept { return cell->producer.next_seq.get(); }
+  std::uint64_t claimed() const noexcept {
+    const bool current = cell->producer.epoch.get() == epoch;  // a port may have gone on to another
+    return current ? std::max(returned, cell->producer.next_seq.get()) : returned;
+  }
   // Whether the slot of `seq` was claimed again, so that its frame may be gone.
   bool claimed_again(std::uint64_t seq) const noexcept { return claimed() > seq + slots; }
   // The bytes of a frame, 8 at a time.

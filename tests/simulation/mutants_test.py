@@ -12,7 +12,7 @@ import mutate
 
 def main(name, program):
     seeds = mutate.MUTATIONS[name][3]
-    result = subprocess.run([program, "--first", "--seeds", str(seeds)], capture_output=True, text=True, check=False)
+    result = subprocess.run([program, "--first", "--seeds", str(seeds), "--mode", mutate.mode_of(name)], capture_output=True, text=True, check=False)
     failure = re.search(r"^seed (\d+) failed; again with: (.+)\n(.+)", result.stdout, re.MULTILINE)
     if result.returncode == 0 or failure is None:
         sys.exit(f"mutation '{name}' was not noticed within {seeds} seeds:\n{result.stdout}{result.stderr}")

@@ -25,11 +25,11 @@ class Mutate(unittest.TestCase):
         return subprocess.run([sys.executable, str(SCRIPT), name, str(source), str(self.overlay)], capture_output=True,
                               text=True, check=False)
 
-    def test_every_mutation_changes_its_header_and_nothing_else(self):
-        for name, (header, old, new, _) in mutate.MUTATIONS.items():
+    def test_every_mutation_changes_its_file_and_nothing_else(self):
+        for name, (file, old, new, _) in mutate.MUTATIONS.items():
             self.assertEqual(0, self.mutate(name, SOURCE).returncode, name)
-            text = (SOURCE / header).read_text(encoding="utf-8")
-            broken = (self.overlay / header).read_text(encoding="utf-8")
+            text = (SOURCE / file).read_text(encoding="utf-8")
+            broken = (self.overlay / file).read_text(encoding="utf-8")
             self.assertNotEqual(text, broken)
             self.assertEqual(len(text) - len(old) + len(new), len(broken), name)
 

@@ -106,6 +106,88 @@ std::string_view name(Probe probe) noexcept {
       return "image taken away";
     case Probe::reboot:
       return "reboot";
+    case Probe::driver_started:
+      return "driver started";
+    case Probe::second_driver_refused:
+      return "second driver refused";
+    case Probe::driver_could_not_start:
+      return "driver could not start";
+    case Probe::driver_killed:
+      return "driver killed";
+    case Probe::driver_killed_while_starting:
+      return "driver killed while starting";
+    case Probe::driver_killed_while_removing:
+      return "driver killed while removing";
+    case Probe::driver_killed_inside_a_file_call:
+      return "driver killed inside a file call";
+    case Probe::driver_paused:
+      return "driver paused";
+    case Probe::driver_drained:
+      return "driver drained";
+    case Probe::shutdown_told:
+      return "shutdown told";
+    case Probe::lease_granted:
+      return "lease granted";
+    case Probe::lease_detached:
+      return "lease detached";
+    case Probe::lease_expired:
+      return "lease expired";
+    case Probe::lease_revoked_by_the_house:
+      return "lease revoked by the house";
+    case Probe::expired_while_behind:
+      return "expired while behind";
+    case Probe::attach_refused:
+      return "attach refused";
+    case Probe::stranger_answered:
+      return "stranger answered";
+    case Probe::keepalive_with_wrong_ids:
+      return "keepalive with wrong ids";
+    case Probe::node_id_used_again:
+      return "node id used again";
+    case Probe::stream_of_one_consumer:
+      return "stream of one consumer";
+    case Probe::creation_failed:
+      return "creation failed";
+    case Probe::epochs_collected:
+      return "epochs collected";
+    case Probe::removal_failed:
+      return "removal failed";
+    case Probe::stream_forgotten:
+      return "stream forgotten";
+    case Probe::regions_removed_at_the_end:
+      return "regions removed at the end";
+    case Probe::slow_file_call:
+      return "slow file call";
+    case Probe::failing_file_call:
+      return "failing file call";
+    case Probe::message_repeated:
+      return "message repeated";
+    case Probe::answer_contradicted:
+      return "answer contradicted";
+    case Probe::flood:
+      return "flood";
+    case Probe::producer_gone_heard:
+      return "producer gone heard";
+    case Probe::lost_by_a_notice:
+      return "lost by a notice";
+    case Probe::lost_at_the_deadline:
+      return "lost at the deadline";
+    case Probe::lost_by_a_failed_keepalive:
+      return "lost by a failed keepalive";
+    case Probe::lost_without_announces:
+      return "lost without announces";
+    case Probe::lost_to_a_higher_epoch:
+      return "lost to a higher epoch";
+    case Probe::lost_unmappable:
+      return "lost unmappable";
+    case Probe::lost_without_a_new_epoch:
+      return "lost without a new epoch";
+    case Probe::lost_at_the_shutdown:
+      return "lost at the shutdown";
+    case Probe::disk_kept:
+      return "disk kept over a reboot";
+    case Probe::floor_forgotten:
+      return "floor of epochs forgotten";
     case Probe::count_:
       break;
   }

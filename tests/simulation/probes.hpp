@@ -60,8 +60,51 @@ enum class Probe : std::uint8_t {
   client_dropped,  // by its media driver, for silence
   image_taken_away,
   reboot,
+  // Driver mode only, from here on.
+  driver_started,
+  second_driver_refused,
+  driver_could_not_start,
+  driver_killed,
+  driver_killed_while_starting,
+  driver_killed_while_removing,
+  driver_killed_inside_a_file_call,
+  driver_paused,
+  driver_drained,
+  shutdown_told,
+  lease_granted,
+  lease_detached,
+  lease_expired,
+  lease_revoked_by_the_house,
+  expired_while_behind,
+  attach_refused,
+  stranger_answered,
+  keepalive_with_wrong_ids,
+  node_id_used_again,
+  stream_of_one_consumer,
+  creation_failed,
+  epochs_collected,
+  removal_failed,
+  stream_forgotten,
+  regions_removed_at_the_end,
+  slow_file_call,
+  failing_file_call,
+  message_repeated,
+  answer_contradicted,
+  flood,
+  producer_gone_heard,
+  lost_by_a_notice,
+  lost_at_the_deadline,
+  lost_by_a_failed_keepalive,
+  lost_without_announces,
+  lost_to_a_higher_epoch,
+  lost_unmappable,
+  lost_without_a_new_epoch,
+  lost_at_the_shutdown,
+  disk_kept,        // over a reboot
+  floor_forgotten,  // of epochs ahead of the clock, with the last directory of a stream
   count_,
 };
+inline constexpr Probe first_of_driver_mode = Probe::driver_started;
 inline constexpr std::size_t probe_count = static_cast<std::size_t>(Probe::count_);
 
 std::string_view name(Probe probe) noexcept;

@@ -5,6 +5,7 @@
 
 #include "base/assert.hpp"
 #include "simulation/env.hpp"
+#include "simulation/noting_transport.hpp"
 #include "simulation/world.hpp"
 
 namespace tensorpool::simulation {
@@ -158,30 +159,6 @@ void Thread::note_kill() {
   if (announcing_) world.hit(Probe::killed_inside_a_transport_claim);
 }
 
-// Notes the ids under which the process is known to media drivers, which kill -9 needs.
-class Process::NotingTransport final : public transport::Transport {
- public:
-  NotingTransport(std::unique_ptr<transport::Transport> real, std::vector<std::int64_t>& clients)
-      : real_(std::move(real)), clients_(clients) {}
-
-  transport::MediaDriverState probe(const transport::ConnectOptions& options) override {
-    return real_->probe(options);
-  }
-  std::string directory(const transport::ConnectOptions& options) const override {
-    return real_->directory(options);
-  }
-  Result<std::unique_ptr<transport::Connection>> connect(
-      const transport::ConnectOptions& options) override {
-    auto connection = real_->connect(options);
-    if (connection) clients_.push_back((*connection)->client_id());
-    return connection;
-  }
-
- private:
-  std::unique_ptr<transport::Transport> real_;
-  std::vector<std::int64_t>& clients_;
-};
-
 Process::Process(World& world, std::shared_ptr<Host> host, Role& role, std::uint32_t incarnation)
     : world_(world),
       host_(std::move(host)),
@@ -189,7 +166,23 @@ Process::Process(World& world, std::shared_ptr<Host> host, Role& role, std::uint
       incarnation_(incarnation),
       name_(World::name_of(role, incarnation)),
       files_(host_->disk, 1000 + std::uint64_t{incarnation}),
+      calls_(files_,
+             [this](const char* call) {
+               return world_.side() == nullptr || world_.over() ? std::nullopt
+                                                                : world_.side()->trouble(call);
+             }),
       transport_(std::make_unique<NotingTransport>(host_->network.make_transport(), clients_)) {
+  set_options();
+  shm::MapPolicy::Settings settings;
+  settings.allowed_base_dirs = options_.allowed_base_dirs;
+  auto policy = shm::MapPolicy::make(files_, settings);
+  TP_ASSERT(policy.has_value());
+  conductor_ = std::make_unique<agents::Conductor>(
+      options_, std::move(*policy), agents::World{*transport_, calls_, host_->clock});
+  for (const Part& part : role_.parts) threads_.push_back(std::make_unique<Thread>(*this, part));
+}
+
+void Process::set_options() {
   options_.mode = Mode::direct;
   options_.threading = Threading::invoked;
   options_.aeron_dir = aeron_dir;
@@ -199,22 +192,31 @@ Process::Process(World& world, std::shared_ptr<Host> host, Role& role, std::uint
   options_.media_driver_timeout_ns = 10 * announce_period_ns;
   options_.command_queue_capacity = 16;
   if (world_.one_endpoint()) options_.announce = options_.control;
-  options_.on_notice = [this](const Notice& notice) {
-    if (world_.over()) return;
-    world_.trace("{} notice {} epoch {}: {}", name_, text_of(notice.kind), notice.epoch,
-                 notice.text);
-    if (notice.kind == NoticeKind::connection_lost) world_.hit(Probe::connection_lost);
-    for (const auto& thread : threads_) {
-      if (thread->part().stream == notice.stream_id) thread->app().on_notice(notice);
-    }
-  };
-  shm::MapPolicy::Settings settings;
-  settings.allowed_base_dirs = options_.allowed_base_dirs;
-  auto policy = shm::MapPolicy::make(files_, settings);
-  TP_ASSERT(policy.has_value());
-  conductor_ = std::make_unique<agents::Conductor>(
-      options_, std::move(*policy), agents::World{*transport_, files_, host_->clock});
-  for (const Part& part : role_.parts) threads_.push_back(std::make_unique<Thread>(*this, part));
+  options_.on_notice = [this](const Notice& notice) { on_notice(notice); };
+  if (world_.side() == nullptr) return;
+  const Deployment& deployment = world_.side()->deployment();
+  options_.mode = Mode::driver;
+  options_.keepalive_interval_ns = deployment.keepalive_interval_ns;
+  options_.keepalive_grace = deployment.grace;
+  options_.attach_timeout_ns = 5 * announce_period_ns;
+  options_.attach_resend_ns = announce_period_ns / 2;
+  options_.backoff_first_ns = announce_period_ns / 5;
+  options_.backoff_largest_ns = 4 * announce_period_ns;
+}
+
+void Process::on_notice(const Notice& notice) {
+  if (world_.over()) return;
+  world_.trace("{} notice {} stream {} epoch {}: {}", name_, text_of(notice.kind), notice.stream_id,
+               notice.epoch, notice.text);
+  if (notice.kind == NoticeKind::connection_lost) world_.hit(Probe::connection_lost);
+  for (const auto& thread : threads_) {
+    if (thread->part().stream != notice.stream_id) continue;
+    thread->app().on_notice(notice);
+    if (world_.side() == nullptr) continue;
+    const std::string wrong = thread->app().lease().on_notice(notice, cycles_);
+    if (!wrong.empty()) world_.fail(fmt::format("{}: {}", thread->name(), wrong));
+    if (notice.kind == NoticeKind::lease_lost) world_.side()->on_lease_lost(*thread, notice);
+  }
 }
 
 Process::~Process() = default;
@@ -234,7 +236,15 @@ bool Process::application_done() const noexcept {
 void Process::do_work() {
   // No two cycles are at the same time: only the clock keeps epochs of two places apart.
   host_->network.advance(1);
-  if (!client_closed_) (void)conductor_->do_work();
+  if (client_closed_) return;
+  ++cycles_;
+  (void)conductor_->do_work();
+  if (world_.side() == nullptr || world_.over()) return;
+  for (const auto& thread : threads_) thread->app().after_cycle();
+}
+
+bool Process::is_client(std::int64_t id) const noexcept {
+  return std::find(clients_.begin(), clients_.end(), id) != clients_.end();
 }
 
 void Process::close_client() {

@@ -9,14 +9,17 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agents/conductor.hpp"
 #include "agents/env.hpp"
 #include "sim/fiber.hpp"
+#include "sim/interrupted_file_system.hpp"
 #include "sim/memory_file_system.hpp"
 #include "sim/network.hpp"
 #include "simulation/env.hpp"
+#include "simulation/lease_watch.hpp"
 
 namespace tensorpool::simulation {
 
@@ -38,15 +41,22 @@ inline constexpr std::uint64_t largest_stream_bytes =
 
 // One boot of the host. A reboot makes another one; what ran on this one never runs again.
 struct Host {
+  // `kept`: the files of the last boot; null where they are gone with it.
   Host(std::uint32_t number, const sim::NetworkOptions& options, base::Nanos boot_ns,
-       base::Nanos realtime_ns)
-      : boot(number), clock(boot_ns, realtime_ns), network(clock, options), disk(clock) {
+       base::Nanos realtime_ns, std::shared_ptr<sim::MemoryDisk> kept)
+      : boot(number),
+        clock(boot_ns, realtime_ns),
+        network(clock, options),
+        files(kept != nullptr ? std::move(kept) : std::make_shared<sim::MemoryDisk>(clock)),
+        disk(*files) {
+    disk.set_clock(clock);
     disk.make_directories(base_dir);
   }
   const std::uint32_t boot;
   base::ManualClock clock;
   sim::Network network;
-  sim::MemoryDisk disk;
+  const std::shared_ptr<sim::MemoryDisk> files;
+  sim::MemoryDisk& disk;
 };
 
 // What one thread of a process does.
@@ -80,6 +90,9 @@ class App {
   virtual void on_descriptor(std::span<const std::byte>) {}
   // Invariants, at any moment.
   virtual void check() = 0;
+  // Driver mode: what was said of the lease, and what must hold behind a duty cycle of the conductor.
+  virtual LeaseWatch& lease() = 0;
+  virtual void after_cycle() {}
   // Behind run(): closes the port.
   virtual void close() = 0;
   // In the middle of something: for the probes of kills.
@@ -161,6 +174,11 @@ class Process {
   // For the application. False: the client is closed.
   bool submit(const std::shared_ptr<agents::Request>& request);
   bool leaving() const noexcept;
+  // Duty cycles of its conductor so far.
+  std::uint64_t cycles() const noexcept { return cycles_; }
+  bool is_client(std::int64_t id) const noexcept;
+  // Its id at the media driver; 0 before the first connection.
+  std::int64_t client() const noexcept { return clients_.empty() ? 0 : clients_.back(); }
 
   // For the scheduler. `running` is neither paused, killed nor ended.
   bool running() const noexcept { return !paused_ && !killed_ && !ended_; }
@@ -182,7 +200,8 @@ class Process {
   void end();
 
  private:
-  class NotingTransport;
+  void set_options();
+  void on_notice(const Notice& notice);
 
   World& world_;
   std::shared_ptr<Host> host_;
@@ -190,11 +209,13 @@ class Process {
   std::uint32_t incarnation_;
   std::string name_;
   sim::MemoryFileSystem files_;
+  sim::InterruptedFileSystem calls_;
   std::vector<std::int64_t> clients_;  // ids at the media driver, of all connections so far
   std::unique_ptr<transport::Transport> transport_;
   ClientOptions options_;
   std::unique_ptr<agents::Conductor> conductor_;
   std::vector<std::unique_ptr<Thread>> threads_;
+  std::uint64_t cycles_ = 0;
   bool client_closed_ = false;
   bool paused_ = false;
   bool killed_ = false;

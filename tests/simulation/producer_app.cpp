@@ -1,7 +1,9 @@
 // The application of a producer: claims, fills word by word, commits in and out of order, aborts,
 // closes its port and opens another. Writes into the ledger what it really did.
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "agents/producer_port.hpp"
 #include "shm/seqlock.hpp"
@@ -65,6 +67,13 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
     }
   }
 
+  void after_cycle() override {
+    if (port_ == nullptr || port_->closed()) return;
+    const std::string wrong =
+        lease_.after_cycle(port_->cell(), process_.host().clock.monotonic_ns(), process_.cycles());
+    if (!wrong.empty()) world_.fail(fmt::format("{}: {}", thread_.name(), wrong));
+  }
+
   void close() override {
     abandon(request_);
     if (port_ != nullptr) close_port();
@@ -80,21 +89,27 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
   // those of other implementations: so a stream may well have two.
   std::string place() const { return fmt::format("place-{}", process_.incarnation() % 3); }
 
+  ProducerOptions options() {
+    ProducerOptions options;
+    options.stream = thread_.part().stream;
+    options.producer_id = client_id();
+    options.attach = attach_options();
+    options.max_claims = 4;
+    options.qos_interval_ns = 2 * announce_period_ns;
+    if (world_.side() != nullptr) return options;  // the driver decides on the rest
+    options.base_dir = base_dir;
+    options.namespace_name = place();
+    options.slots = most_slots >> world_.dice(3);
+    options.pools = {{.pool_id = 1, .stride_bytes = small_stride_bytes},
+                     {.pool_id = 2, .stride_bytes = large_stride_bytes}};
+    options.remove_on_close = world_.chance(80);
+    return options;
+  }
+
   void open() override {
     if (request_ == nullptr) {
-      ProducerOptions options;
-      options.stream = thread_.part().stream;
-      options.producer_id = thread_.part().id;
-      options.base_dir = base_dir;
-      options.namespace_name = place();
-      options.slots = slots_ = most_slots >> world_.dice(3);
-      options.pools = {{.pool_id = 1, .stride_bytes = small_stride_bytes},
-                       {.pool_id = 2, .stride_bytes = large_stride_bytes}};
-      options.remove_on_close = world_.chance(80);
-      options.max_claims = 4;
-      options.qos_interval_ns = 2 * announce_period_ns;
-      request_ = std::make_shared<agents::Request>(std::move(options));
-      if (!process_.submit(request_)) request_.reset();
+      request_ = std::make_shared<agents::Request>(options(), any_client_id());
+      if (!submit(request_)) request_.reset();
       return;
     }
     if (request_->state() == agents::Request::State::failed) request_.reset();  // once more
@@ -108,7 +123,7 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
     options.producer_id = thread_.part().id;
     options.max_claims = request_->producer.max_claims;
     options.descriptor_timestamps = world_.chance(30);
-    remove_on_close_ = request_->producer.remove_on_close;
+    remove_on_close_ = world_.side() == nullptr && request_->producer.remove_on_close;
     cell_ = request_->take_cell();
     port_ = std::make_unique<Port>(options, cell_, nullptr);
     request_.reset();
@@ -140,6 +155,7 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
     TensorSpec spec;
     spec.dtype = DType::u64;
     spec.shape = {1 + static_cast<std::int64_t>(world_.dice(world_.chance(30) ? 32 : 8))};
+    const CallBegin begin = call_begins();
     Result<agents::ClaimedSlot> claimed = [&] {
       const Thread::Call call(thread_);
       return port_->claim(spec);
@@ -149,8 +165,11 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
       return false;
     }
     ++claimed_;
-    EpochBook* book = enter(claimed->wiring->epoch);
+    if (!begin.usable && same_session(begin))
+      world_.fail(fmt::format("{}: claims a slot without a lease", thread_.name()));
+    EpochBook* book = enter(*claimed->wiring);
     if (book == nullptr) return false;
+    book->returned = std::max(book->returned, claimed->seq + 1);
     if (book != book_) next_announced_ = 0;
     book_ = book;
     ring_ = claimed->wiring->ring;
@@ -163,14 +182,20 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
   }
 
   // The book of the epoch that the port works on; an epoch belongs to one mapping of one producer.
-  EpochBook* enter(std::uint64_t epoch) {
+  EpochBook* enter(const agents::Wiring& wiring) {
+    const std::uint64_t epoch = wiring.epoch;
     EpochBook* book = world_.ledger().find(process_.host().boot, thread_.part().stream, epoch);
     if (book == nullptr) {
-      return world_.ledger().make(
-          process_.host().boot,
-          {thread_.part().stream, epoch, process_.incarnation(), slots_, cell_, {}});
+      EpochBook fresh;
+      fresh.stream = thread_.part().stream;
+      fresh.epoch = epoch;
+      fresh.incarnation = process_.incarnation();
+      fresh.slots = wiring.geometry.nslots;
+      fresh.session = wiring.session;
+      fresh.cell = cell_;
+      return world_.ledger().make(process_.host().boot, std::move(fresh));
     }
-    if (book->cell == cell_) return book;
+    if (book->cell == cell_ && book->session == wiring.session) return book;
     world_.fail(fmt::format("{}: epoch {} of stream {} was made twice", thread_.name(), epoch,
                             thread_.part().stream));
     return nullptr;
@@ -205,10 +230,14 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
     claim.book->frame(claim.slot.seq) = frame;
     CommitOptions options;
     options.trace_id = claim.slot.seq + 1;
+    const CallBegin begin = call_begins();
     const Result<Committed> committed = [&] {
       const Thread::Call call(thread_);
       return port_->commit(claim.slot, options);
     }();
+    if (committed && !begin.usable)
+      world_.fail(
+          fmt::format("{}: commits seq {} without a lease", thread_.name(), claim.slot.seq));
     if (!committed) {
       claim.book->frame(claim.slot.seq).committing = false;
       world_.hit(Probe::commit_refused);
@@ -265,7 +294,6 @@ class ProducerApp final : public PortApp<agents::ProducerPort<SimEnv>> {
   std::shared_ptr<agents::Cell> cell_;
   std::vector<Claim> claims_;
   std::uint64_t claimed_ = 0;
-  std::uint32_t slots_ = 0;
   bool remove_on_close_ = true;
   std::vector<std::string> removed_;
   // Of the mapping that the port works on.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "simulation/env.hpp"
+#include "simulation/random.hpp"
 #include "simulation/world.hpp"
 
 namespace tensorpool::simulation {
@@ -11,7 +12,12 @@ namespace {
 // driver timeout (10 periods), an add that is tried again (5), a mapping that goes stale and is
 // forgotten (5 + 5), images that rest, and a few announces.
 constexpr std::int64_t recovery_periods = 40;
+// With a driver: stray leases that strangers were granted last (4 intervals of 3 periods), backoff (4),
+// a lease that its client has to be told of, and the same again.
+constexpr std::int64_t driver_recovery_periods = 80;
 constexpr std::uint64_t recovery_frames = 3;
+constexpr std::uint64_t direct_steps = 10'000;
+constexpr std::uint64_t driver_steps = 4'000;
 constexpr int turns_to_the_end = 1'000'000;
 
 }  // namespace
@@ -24,18 +30,30 @@ Report run(const Settings& settings, void (*on_failure)(const std::string&)) {
 
 World::World(const Settings& settings, void (*on_failure)(const std::string&))
     : settings_(settings), on_failure_(on_failure), prng_(settings.seed), trace_(settings.trace) {
+  seed_random(settings.seed);
   draw_habits();
-  roles_ = {{"P1", {{true, 10'000, 1}}},
-            {"P2", {{true, 10'001, 2}, {false, 10'000, 3}}},
-            {"C1", {{false, 10'000, 4}}},
-            {"C2", {{false, 10'000, 5}}},
-            {"C3", {{false, 10'001, 6}}}};
+  if (settings_.mode == Mode::driver) side_ = std::make_unique<DriverSide>(*this);
+  if (side_ != nullptr) roles_ = side_->roles();
+  if (side_ == nullptr)
+    roles_ = {{"P1", {{true, 10'000, 1}}},
+              {"P2", {{true, 10'001, 2}, {false, 10'000, 3}}},
+              {"C1", {{false, 10'000, 4}}},
+              {"C2", {{false, 10'000, 5}}},
+              {"C3", {{false, 10'001, 6}}}};
   new_host();
   weather(!settings_.faults);
+  if (side_ != nullptr) side_->start_missing();
   start_missing();
 }
 
 World::~World() = default;
+
+Process* World::process_of_client(std::int64_t client) const {
+  for (const auto& process : processes_) {
+    if (&process->host() == host_.get() && process->is_client(client)) return process.get();
+  }
+  return nullptr;
+}
 
 void World::draw_habits() {
   one_endpoint_ = chance(30);
@@ -73,15 +91,22 @@ Report World::report() const {
 }
 
 void World::run() {
-  for (std::uint64_t i = 0; i < settings_.steps && !failed(); ++i) step();
+  std::uint64_t steps = settings_.steps;
+  if (steps == 0) steps = side_ == nullptr ? direct_steps : driver_steps;
+  for (std::uint64_t i = 0; i < steps && !failed(); ++i) step();
   if (!failed()) recover();
+  if (!failed() && side_ != nullptr) side_->wind_down();
   tear_down();
 }
 
 void World::step() {
+  if (side_ != nullptr && prng_.below(1000) < side_->share()) {
+    side_->step();
+    return;
+  }
   const std::uint64_t dice = prng_.below(1000);
   if (dice < habits_.harm) {
-    if (settings_.faults) harm();
+    if (settings_.faults) side_ == nullptr ? harm() : side_->harm();
   } else if (dice < habits_.harm + habits_.time) {
     pass_time();
   } else if (Process* process = any_running(); process != nullptr) {
@@ -146,6 +171,7 @@ void World::recover() {
   weather(true);
   media_driver(true);
   disk_space(true);
+  if (side_ != nullptr) side_->calm();
   for (const auto& process : processes_) {
     if (process->paused()) process->pause(false);
     const bool leaves = process->running() && !process->asked_to_leave();
@@ -153,26 +179,38 @@ void World::recover() {
     if (leaves && process->running() && process->role().tampered) kill(*process);
   }
   const base::Nanos begin = host_->clock.monotonic_ns();
+  const std::int64_t periods = side_ == nullptr ? recovery_periods : driver_recovery_periods;
   while (!failed()) {
     recovery_round();
     recovery_ns_ = host_->clock.monotonic_ns() - begin;
     const Thread* waiting = still_waiting();
     if (waiting == nullptr) break;
-    if (recovery_ns_ <= recovery_periods * announce_period_ns) continue;
+    if (recovery_ns_ <= periods * announce_period_ns) continue;
     fail(fmt::format("{} received too few new frames in {} announce periods after the last fault",
-                     waiting->name(), recovery_periods));
+                     waiting->name(), periods));
   }
 }
 
 void World::recovery_round() {
   start_missing();
   host_->network.advance(announce_period_ns / 100);
+  if (side_ != nullptr) side_->round();
+  clients_round();
+}
+
+void World::clients_round() {
   for (Process* process : those(true, false)) {
     for (int i = 0; i < 3; ++i) process->do_work();
     for (int i = 0; i < 12 && process->running(); ++i) go_on(*process);
   }
   check_all();
 }
+
+void World::ask_everybody_to_leave() {
+  for (Process* process : those(true, true)) process->ask_to_leave();
+}
+
+bool World::no_client_left() { return those(true, true).empty(); }
 
 // A consumer that has not received enough yet, after a round in which everybody was there.
 Thread* World::still_waiting() {
@@ -189,6 +227,7 @@ Thread* World::still_waiting() {
 // Nobody looks any more: everything runs to its end, what was killed too, and must leave nothing.
 void World::tear_down() {
   over_ = true;
+  if (side_ != nullptr) side_->tear_down();
   for (const auto& process : processes_) {
     if (process->ended()) continue;
     int turns = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/prng.hpp"
+#include "simulation/driver_side.hpp"
 #include "simulation/ledger.hpp"
 #include "simulation/probes.hpp"
 #include "simulation/process.hpp"
@@ -16,8 +17,9 @@
 namespace tensorpool::simulation {
 
 struct Settings {
+  Mode mode = Mode::direct;
   std::uint64_t seed = 1;
-  std::uint64_t steps = 10'000;
+  std::uint64_t steps = 0;  // of the scheduler; 0: as many as a world of this mode takes
   bool trace = false;
   bool faults = true;
 };
@@ -57,10 +59,16 @@ class World {
   base::Prng& prng() noexcept { return prng_; }
   Ledger& ledger() noexcept { return ledger_; }
   void hit(Probe probe, std::uint64_t times = 1) noexcept { probes_.hit(probe, times); }
+  bool faults() const noexcept { return settings_.faults; }
   bool calm() const noexcept { return calm_; }  // no more faults: behave
   std::uint32_t yields_percent() const noexcept { return habits_.yields_percent; }
   bool one_endpoint() const noexcept { return one_endpoint_; }  // for control and announces
   bool over() const noexcept { return over_; }  // nobody looks any more: run to your end
+  // Null in direct mode.
+  DriverSide* side() noexcept { return side_.get(); }
+  const std::shared_ptr<Host>& host() const noexcept { return host_; }
+  std::uint32_t next_incarnation() noexcept { return ++incarnations_; }
+  Process* process_of_client(std::int64_t client) const;
   std::uint64_t dice(std::uint64_t sides) noexcept { return prng_.below(sides); }
   bool chance(std::uint32_t percent) noexcept { return prng_.below(100) < percent; }
 
@@ -75,7 +83,13 @@ class World {
   bool living(std::uint32_t incarnation) const noexcept;
   static std::string name_of(const Role& role, std::uint32_t incarnation);
 
+  // --- The end of driver mode.
+  void clients_round();
+  void ask_everybody_to_leave();
+  bool no_client_left();
+
  private:
+  friend class DriverSide;  // which does the harm of driver mode
   // scheduler.cpp
   void draw_habits();
   void step();
@@ -114,6 +128,7 @@ class World {
   Ledger ledger_;
   std::shared_ptr<Host> host_;
   std::vector<Role> roles_;
+  std::unique_ptr<DriverSide> side_;
   std::vector<std::unique_ptr<Process>> processes_;
   std::vector<std::int32_t> sessions_;  // of descriptor publications seen lately
   bool driver_alive_ = false;
@@ -135,6 +150,8 @@ class PortApp : public App {
   explicit PortApp(Thread& thread)
       : thread_(thread), process_(thread.process()), world_(process_.world()) {}
 
+  LeaseWatch& lease() override { return lease_; }
+
   void run() override {
     while (!process_.leaving()) {
       if (port_ == nullptr) {
@@ -151,9 +168,47 @@ class PortApp : public App {
   virtual void open() = 0;
   virtual void act() = 0;
 
+  // What a driver is asked for.
+  AttachOptions attach_options() const {
+    AttachOptions options;
+    const DriverSide* side = world_.side();
+    if (side == nullptr) return options;
+    options.publish_mode = PublishMode::existing_or_create;
+    if (side->deployment().desired_node_ids) options.desired_node_id = thread_.part().id;
+    return options;
+  }
+  // Whether the client id is left to the library, which takes another one when it is in use.
+  bool any_client_id() const {
+    const DriverSide* side = world_.side();
+    return side != nullptr && side->deployment().random_client_ids;
+  }
+  std::uint32_t client_id() const {
+    return any_client_id() ? base::random_id() : thread_.part().id;
+  }
+  bool submit(const std::shared_ptr<agents::Request>& request) {
+    lease_.asked(process_.cycles() + 1);
+    return process_.submit(request);
+  }
+  // REQUIRES a port that is not closed.
+  CallBegin call_begins() {
+    CallBegin begin;
+    begin.sessions = port_->cell().consumer.sessions.get() + port_->cell().producer.sessions.get();
+    if (world_.side() == nullptr) return begin;
+    const base::Nanos now = process_.host().clock.monotonic_ns();
+    begin.usable = lease_.attached() && lease_.mapped() &&
+                   now <= port_->cell().lease_deadline.load(std::memory_order_relaxed);
+    begin.gone_epoch = lease_.gone_epoch();
+    return begin;
+  }
+  bool same_session(const CallBegin& begin) {
+    return begin.sessions ==
+           port_->cell().consumer.sessions.get() + port_->cell().producer.sessions.get();
+  }
+
   Thread& thread_;
   Process& process_;
   World& world_;
+  LeaseWatch lease_;
   std::unique_ptr<Port> port_;
 };
 
