@@ -339,6 +339,7 @@ stream_id_range = "10000-19999"
 [policies]
 allow_dynamic_streams = true
 default_profile = "default"
+cleanup_shm_on_exit = true
 
 # 290 MiB for each stream and epoch
 [profiles.default]

@@ -505,6 +505,7 @@ TEST(ConfigLoad, without_a_file) {
   EXPECT_THAT(loaded->warnings, IsEmpty());
   const DriverConfig& config = loaded->config;
   EXPECT_TRUE(config.policies.allow_dynamic_streams);
+  EXPECT_TRUE(config.policies.cleanup_shm_on_exit) << "what was tried out leaves nothing";
   EXPECT_THAT(config.driver.stream_id_range, ElementsAre(IdRange{10000, 19999}));
   ASSERT_EQ(config.profiles.size(), 1U);
   EXPECT_EQ(config.profiles[0].header_nslots, 32U);
