@@ -24,8 +24,8 @@ int DriverAgent::Impl::poll() {
   const int heard = generation_->control_in.get()->poll_assembled(handle, options_.fragment_limit);
   if (heard >= options_.fragment_limit) {
     core_.on_held_up(now());  // more may wait, keepalives among it
-  } else if (now().monotonic >= clients_return_until_ns_) {
-    core_.on_drained();
+  } else {
+    core_.on_drained(clients_return_until_ns_);
   }
   return heard;
 }

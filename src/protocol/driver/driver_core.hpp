@@ -75,9 +75,10 @@ class DriverCore {
   // well, so that this counts as being held up, and whatever has regions is announced at once.
   void on_connected(Now now) noexcept;
   // A poll of the control stream found nothing more. Order of a cycle: poll, this, on_timer(), files.
-  // All that waited has been heard then, also for a lease that was passed over.
-  void on_drained() noexcept {
-    expiry_waits_until_ = 0;
+  // All that waited has been heard then, also for a lease that was passed over. `expire_from`: no lease expires
+  // before that even so, since clients are not all back.
+  void on_drained(base::Nanos expire_from = 0) noexcept {
+    expiry_waits_until_ = expire_from;
     expiry_passed_over_ = false;
   }
   // Ends one lease by decision of the house, with reason REVOKED. False when there is no such lease.

@@ -203,6 +203,26 @@ TEST(DriverLease, BeingHeldUpAgainIsNoLessReasonToWaitThanTheFirstTime) {
   EXPECT_EQ(d.core.leases().size(), 1U);
 }
 
+TEST(DriverLease, AnEmptyInboxDoesNotEndTheWaitForClientsThatAreNotBack) {
+  Harness d;
+  (void)*d.lease(Role::consumer, 5);
+  d.advance(10 * second);
+  const base::Nanos back = d.now.monotonic + second;
+  d.core.on_connected(d.now);
+  d.core.on_drained(back);
+  d.core.on_timer(d.now, d.list);
+  EXPECT_EQ(Harness::notice_in(d.list.take()), nullptr);
+  d.advance(second - 1);
+  d.core.on_drained(back);
+  d.core.on_held_up(d.now);  // by files: begins anew, though a lease was passed over before
+  d.advance(second - 1);
+  d.core.on_timer(d.now, d.list);
+  EXPECT_EQ(Harness::notice_in(d.list.take()), nullptr);
+  d.core.on_drained(back);
+  d.core.on_timer(d.now, d.list);
+  EXPECT_NE(Harness::notice_in(d.list.take()), nullptr);
+}
+
 TEST(DriverLease, TheTimeOfALeaseBeginsWithTheAnswer) {
   Harness d;
   const ShmAttachRequest r = d.request(Role::producer, 5);
