@@ -120,7 +120,7 @@ void DriverBook::on_report(DriverProcess& driver, const DriverReport& report) {
     case Event::lease_ended:
       return ended(driver, report);
     case Event::regions_created:
-      return regions_created(report);
+      return regions_created(driver, report);
     case Event::draining:
       world_.hit(Probe::driver_drained);
       if (!driver.may_drain())
@@ -239,7 +239,8 @@ void DriverBook::check_reason(DriverProcess& driver, const LeaseEntry& lease,
   }
 }
 
-void DriverBook::regions_created(const DriverReport& report) {
+void DriverBook::regions_created(const DriverProcess& driver, const DriverReport& report) {
+  if (report.epoch <= made_[report.stream_id]) forget_floor(driver, report.stream_id, 0);
   std::uint64_t& highest = made_[report.stream_id];
   if (report.epoch <= highest) {
     world_.fail(fmt::format("epoch {} of stream {} is created behind {}", report.epoch,
@@ -426,12 +427,17 @@ void DriverBook::client_hears(std::int64_t client, std::span<const std::byte> by
 
 // --- The disk.
 
-// With its last directory a stream loses what was remembered of epochs ahead of the clock, which a disk brought from an
-// earlier boot. REQUIRES that one is about to go.
-void DriverBook::forget_floor(const DriverProcess& driver, std::uint32_t stream_id) {
+// With the directory of its highest epoch a stream loses what was remembered of epochs ahead of the clock, which a disk
+// brought from an earlier boot. `going`: one that is about to go; 0: none.
+void DriverBook::forget_floor(const DriverProcess& driver, std::uint32_t stream_id,
+                              std::uint64_t going) {
   const Host& host = driver.host();
-  if (host.disk.names(fmt::format("{}/{}", namespace_directory, stream_id)).size() > 1) return;
-  if (made_[stream_id] < static_cast<std::uint64_t>(host.clock.monotonic_ns())) return;
+  const std::uint64_t floor = made_[stream_id];
+  if (floor < static_cast<std::uint64_t>(host.clock.monotonic_ns())) return;
+  const std::vector<std::string> names =
+      host.disk.names(fmt::format("{}/{}", namespace_directory, stream_id));
+  const bool there = std::find(names.begin(), names.end(), fmt::format("{}", floor)) != names.end();
+  if (going != floor && there) return;
   made_.erase(stream_id);
   announced_.erase(stream_id);
   over_.erase(stream_id);
@@ -459,7 +465,7 @@ void DriverBook::removed(const DriverProcess& driver, const std::string& path) {
   if (stream_end.ec != std::errc() || stream_end.ptr == end) return;
   const auto epoch_end = std::from_chars(stream_end.ptr + 1, end, epoch);
   if (epoch_end.ec != std::errc()) return;
-  if (epoch_end.ptr == end) forget_floor(driver, stream_id);
+  if (epoch_end.ptr == end) forget_floor(driver, stream_id, epoch);
   if (driver.agent() == nullptr || !epochs_.contains({stream_id, epoch})) return;  // half made
   const auto& core = driver.agent()->core();
   if (core.state() == State::stopped) return world_.hit(Probe::regions_removed_at_the_end);

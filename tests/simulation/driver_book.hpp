@@ -75,7 +75,7 @@ class DriverBook {
  private:
   void granted(DriverProcess& driver, const protocol::driver::Report& report);
   void ended(DriverProcess& driver, const protocol::driver::Report& report);
-  void regions_created(const protocol::driver::Report& report);
+  void regions_created(const DriverProcess& driver, const protocol::driver::Report& report);
   void check_reason(DriverProcess& driver, const LeaseEntry& lease, const std::string& reason);
 
   void driver_says(DriverProcess& driver, std::span<const std::byte> bytes);
@@ -88,7 +88,7 @@ class DriverBook {
   void client_hears(std::int64_t client, std::span<const std::byte> bytes);
   LeaseEntry* match(const protocol::driver::LeaseKey& key);
   void removed(const DriverProcess& driver, const std::string& path);
-  void forget_floor(const DriverProcess& driver, std::uint32_t stream_id);
+  void forget_floor(const DriverProcess& driver, std::uint32_t stream_id, std::uint64_t going);
 
   DriverSide& side_;
   World& world_;
