@@ -46,8 +46,10 @@ class InChild {
  public:
   InChild(const InChild&) = delete;
   InChild& operator=(const InChild&) = delete;
-  // Memory accesses only: whatever other threads of the parent held is held for ever.
-  virtual void on_forked() noexcept = 0;
+  // Memory accesses only: whatever other threads of the parent held is held for ever. Not pure: another
+  // thread may fork while this is half made or, waiting for the mutex, half gone, and then nobody in the child
+  // has it.
+  virtual void on_forked() noexcept {}
 
   InChild* next = nullptr;  // the handler's own
   InChild* previous = nullptr;
