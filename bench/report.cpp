@@ -202,7 +202,7 @@ void print(const nlohmann::ordered_json& report) {
     fmt::print("{:<10}{}\n", key, environment[key].get<std::string>());
   fmt::print("{:<10}{}, rivals taking turns\n", "rounds", environment["rounds"].get<std::size_t>());
   fmt::print(
-      "The media driver is a process of its own: one thread, backing off to 1 ms, not pinned; "
+      "The media driver is a process of its own: one thread, backing off to 2 ms, not pinned; "
       "with\n"
       "two CPUs it shares them with the workers. Conductors are invoked, between timed "
       "messages.\n");

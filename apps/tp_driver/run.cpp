@@ -1,5 +1,6 @@
 #include "tp_driver/run.hpp"
 
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -52,7 +53,9 @@ class Told {
 
 // The duty cycle, and what signals change.
 void cycle(driver::Engine& engine, Log& log, Told& told) {
-  agents::IdleStrategy idle(Idle::backoff);
+  // Attaches may wait for a few milliseconds; what an idle driver costs is how often it wakes.
+  constexpr std::chrono::milliseconds longest_park{4};
+  agents::IdleStrategy idle(Idle::backoff, longest_park);
   unsigned signals = 0;
   while (!engine.stopped()) {
     for (; signals < signals_seen(); ++signals) {

@@ -1,7 +1,6 @@
 #include "agents/runner.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <system_error>
 
 namespace tensorpool::agents {
@@ -10,7 +9,7 @@ namespace {
 constexpr unsigned spins = 100;
 constexpr unsigned yields = 20;
 constexpr std::chrono::microseconds shortest_park{50};
-constexpr std::chrono::microseconds longest_park{1000};
+constexpr unsigned doublings_max = 20;
 
 // Tells the core that this is a spin loop.
 void pause() noexcept {
@@ -38,7 +37,7 @@ void IdleStrategy::idle(int work) noexcept {
       std::this_thread::yield();
       return;
     case Idle::sleeping:
-      std::this_thread::sleep_for(longest_park);
+      std::this_thread::sleep_for(longest_park_);
       return;
     case Idle::backoff:
       break;
@@ -49,8 +48,8 @@ void IdleStrategy::idle(int work) noexcept {
     std::this_thread::yield();
     return;
   }
-  const unsigned doublings = std::min(rounds_ - spins - yields - 1, 5U);
-  std::this_thread::sleep_for(std::min(shortest_park * (1U << doublings), longest_park));
+  const unsigned doublings = std::min(rounds_ - spins - yields - 1, doublings_max);
+  std::this_thread::sleep_for(std::min(shortest_park * (1U << doublings), longest_park_));
 }
 
 Result<void> Runner::start(const char* call) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -15,11 +16,15 @@ namespace tensorpool::agents {
 // What to do after a duty cycle that found nothing. One thread.
 class IdleStrategy {
  public:
-  explicit IdleStrategy(Idle kind) noexcept : kind_(kind) {}
+  static constexpr std::chrono::microseconds usual_park{1000};
+  // `longest_park`: of backoff and sleeping; how late a message may be noticed after a quiet time.
+  explicit IdleStrategy(Idle kind, std::chrono::microseconds longest_park = usual_park) noexcept
+      : kind_(kind), longest_park_(longest_park) {}
   void idle(int work) noexcept;
 
  private:
   Idle kind_;
+  std::chrono::microseconds longest_park_;
   unsigned rounds_ = 0;
 };
 

@@ -163,6 +163,9 @@ struct ConnectOptions {
   std::string client_name;  // at most limits::client_name_bytes
   bool invoked = false;     // the transport's client runs inside do_work
   base::Nanos driver_timeout_ns = 2'000'000'000;
+  // How long the client's own thread sleeps between two looks for answers and new images. Each look costs
+  // what waking a thread costs.
+  base::Nanos client_idle_ns = 1'000'000;
 };
 
 // The state of the media driver in a directory, read without being its client; never blocks.

@@ -15,12 +15,16 @@ namespace {
 
 using protocol::driver::Settings;
 
+// Nothing that a driver hears is as urgent as a client's frames.
+constexpr base::Nanos client_idle_ns = 4'000'000;
+
 transport::ConnectOptions connect_options(const DriverOptions& options) {
   transport::ConnectOptions connect;
   connect.directory = options.aeron_dir;
   connect.client_name = "tensorpool driver " + options.instance_id;
   connect.client_name.resize(std::min(connect.client_name.size(), base::limits::client_name_bytes));
   connect.invoked = options.invoked;
+  connect.client_idle_ns = client_idle_ns;
   connect.driver_timeout_ns = options.media_driver_timeout_ns;
   return connect;
 }

@@ -16,11 +16,6 @@ namespace tensorpool::transport::aeron {
 namespace {
 
 constexpr std::size_t longest_error = 1024;
-// How long a client thread sleeps between two looks for answers: Aeron's 16 ms make every add take
-// 32 ms. The duration setting alone comes too late (the context has built its strategy from it), so
-// the strategy is named again.
-constexpr std::uint64_t client_idle_ns = 1'000'000;
-constexpr const char* client_idle_args = "1000000";
 // How often a client reports and looks after its media driver: death is seen within this and the
 // driver timeout.
 constexpr std::uint64_t keepalive_ns = 100'000'000;
@@ -199,6 +194,10 @@ Result<std::unique_ptr<transport::Connection>> Connection::open(const ConnectOpt
   aeron_context_t* context = connection->context_;
   connection->invoked_ = options.invoked;
   const std::string client_name = options.client_name.substr(0, base::limits::client_name_bytes);
+  // Aeron's 16 ms make every add take 32 ms. The duration setting alone comes too late (the context has built
+  // its strategy from it), so the strategy is named again.
+  const auto idle_ns = static_cast<std::uint64_t>(std::max<base::Nanos>(1, options.client_idle_ns));
+  const std::string idle_args = std::to_string(idle_ns);
   // The default error handler prints and ends the process: ours comes first.
   if (aeron_context_set_error_handler(context, &Connection::on_error, connection.get()) != 0 ||
       aeron_context_set_dir(context, directory.c_str()) != 0 ||
@@ -208,8 +207,8 @@ Result<std::unique_ptr<transport::Connection>> Connection::open(const ConnectOpt
                        std::max<base::Nanos>(1, options.driver_timeout_ns / 1'000'000))) != 0 ||
       aeron_context_set_keepalive_interval_ns(context, keepalive_ns) != 0 ||
       aeron_context_set_resource_linger_duration_ns(context, linger_ns) != 0 ||
-      aeron_context_set_idle_sleep_duration_ns(context, client_idle_ns) != 0 ||
-      aeron_context_set_idle_strategy_init_args(context, client_idle_args) != 0 ||
+      aeron_context_set_idle_sleep_duration_ns(context, idle_ns) != 0 ||
+      aeron_context_set_idle_strategy_init_args(context, idle_args.c_str()) != 0 ||
       aeron_context_set_idle_strategy(context, "sleep-ns") != 0 ||
       aeron_context_set_pre_touch_mapped_memory(context, true) != 0 ||
       aeron_context_set_use_conductor_agent_invoker(context, options.invoked) != 0 ||

@@ -199,8 +199,11 @@ struct EmbeddedMediaDriver::Impl {
     ok = ok && aeron_driver_context_set_dir_warn_if_exists(c, false) == 0;
     ok = ok && aeron_driver_context_set_threading_mode(
                    c, o.invoked ? AERON_THREADING_MODE_INVOKER : AERON_THREADING_MODE_SHARED) == 0;
-    // Arguments before the name; the name is known to be valid.
-    ok = ok && aeron_driver_context_set_shared_idle_strategy_init_args(c, "10-20-1us-1ms") == 0;
+    // Spins, yields, shortest and longest park. What an idle media driver costs is the number of times that it
+    // wakes: its timers are work, a hundred times a second, and every piece of work starts the parks anew. Frames
+    // do not wait for it: what it moves on is a publisher's limit, by an eighth of a window at a time, and in
+    // 2 ms a publisher does not fill a window of descriptors. Arguments before the name, which is known to be valid.
+    ok = ok && aeron_driver_context_set_shared_idle_strategy_init_args(c, "10-2-250us-2ms") == 0;
     ok = ok && aeron_driver_context_set_shared_idle_strategy(c, "backoff") == 0;
     ok = ok && aeron_driver_context_set_term_buffer_length(c, o.term_bytes) == 0;
     ok = ok && aeron_driver_context_set_ipc_term_buffer_length(c, o.term_bytes) == 0;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <thread>
@@ -19,6 +20,18 @@ TEST(IdleStrategy, ReturnsForEveryKindAndAnyAmountOfWork) {
     idle.idle(1);
     idle.idle(0);
   }
+}
+
+// However long it is idle: no doubling goes beyond the longest park, nor around it.
+TEST(IdleStrategy, ParksAsLongAsItIsToldAndNotLonger) {
+  IdleStrategy idle(Idle::backoff, std::chrono::microseconds{60});
+  for (int i = 0; i < 120; ++i) idle.idle(0);  // spins and yields
+  const auto start = std::chrono::steady_clock::now();
+  constexpr int parks = 100;
+  for (int i = 0; i < parks; ++i) idle.idle(0);
+  const auto took = std::chrono::steady_clock::now() - start;
+  EXPECT_GE(took, std::chrono::microseconds{50 + 60 * (parks - 1)});
+  EXPECT_LT(took, std::chrono::seconds{60});
 }
 
 TEST(Runner, RunsInOneThreadUntilItIsStopped) {
