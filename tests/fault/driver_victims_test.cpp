@@ -116,10 +116,11 @@ class DriverVictim : public ::testing::TestWithParam<Case> {};
 
 // Proves: DRV-129, DRV-130, DRV-191, DRV-194, DRV-195
 TEST_P(DriverVictim, is_survived_by_its_clients) {
-  const auto [signal, media] = GetParam();
+  const int signal = std::get<0>(GetParam());
+  const Media media = std::get<1>(GetParam());
   std::vector<std::thread> threads;
   for (std::size_t lane = 0; lane < lanes; ++lane) {
-    threads.emplace_back([lane, signal = signal, media = media] {
+    threads.emplace_back([lane, signal, media] {
       Lane one(signal, media);
       for (std::size_t i = lane; i < places.size(); i += lanes) {
         if (::testing::Test::HasFailure()) return;
