@@ -31,7 +31,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = not_run(app, error);
     if (code != 0 && app.get_subcommands().empty())
-      print_error("the subcommands are publish, watch, inspect, decode and driver; tp --help shows more");
+      print_error(
+          "the subcommands are publish, watch, inspect, decode and driver; tp --help shows more");
     return code;
   } catch (const std::exception& error) {  // no memory, for what a file asks for
     print_error(error.what());

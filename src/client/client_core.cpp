@@ -78,7 +78,8 @@ Result<std::shared_ptr<ClientCore>> ClientCore::make(ClientOptions options, Owne
     ClientCore* raw = core.get();
     core->runner_ = std::make_unique<agents::Runner>(
         [raw] { return raw->cycle(); }, core->options_.idle, [raw] { raw->end_after_callback(); });
-    if (auto started = core->runner_->start("Client::connect"); !started) return fail(std::move(started.error()));
+    if (auto started = core->runner_->start("Client::connect"); !started)
+      return fail(std::move(started.error()));
   }
   return core;
 }

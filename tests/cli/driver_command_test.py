@@ -193,6 +193,13 @@ class WithDriver(Places):
         self.assertEqual((status["state"], status["messages"]["shutdown_requests_ignored"]), ("running", 1))
         self.assertIsNone(driver.poll())
 
+    # Proves: DRV-213
+    def test_shutdown_waits_for_no_reply(self):
+        driver = self.driver(POLICIES_SHUTDOWN_TOKEN=TOKEN)
+        (told,) = self.objects("shutdown", "--token", TOKEN, "--timeout", "0")
+        self.assertEqual(told, {"kind": "shutdown", "ended": None})
+        self.assertEqual(driver.wait(PATIENCE_S), 0)
+
     def test_a_driver_that_takes_its_time(self):
         driver = self.driver(POLICIES_SHUTDOWN_TOKEN=TOKEN, POLICIES_SHUTDOWN_TIMEOUT_MS="86400000")
         code, _, err = self.tp("shutdown", "--token", TOKEN, "--timeout", "1")
