@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace tensorpool::transport::aeron {
 namespace {
@@ -59,9 +60,9 @@ void Subscription::on_assembled(void* clientd, const std::uint8_t* buffer, std::
 }
 
 // Aeron's assembler keeps a buffer as large as the largest message of every session that it ever saw, and strangers
-// come and go: those of sessions that are gone are let go of when a new one comes.
-void Subscription::assemble_session(std::int32_t session_id) {
-  if (std::find(assembling_.begin(), assembling_.end(), session_id) != assembling_.end()) return;
+// come and go: those of sessions that are gone are let go of when a new one came. REQUIRES that no poll is under way:
+// to look at the images tells Aeron that the list of them which a poll goes through is not used any more.
+void Subscription::let_go_of_the_gone() {
   std::vector<std::int32_t> there;
   aeron_subscription_for_each_image(
       handle_,
@@ -76,14 +77,18 @@ void Subscription::assemble_session(std::int32_t session_id) {
     (void)aeron_fragment_assembler_delete_session_buffer(assembler_, known);
     return true;
   });
-  assembling_.push_back(session_id);
 }
 
 void Subscription::on_part(void* clientd, const std::uint8_t* buffer, std::size_t length,
                            aeron_header_t* header) noexcept {
   auto& self = *static_cast<Subscription*>(clientd);
   const Fragment part = fragment_of(buffer, length, header);
-  if (part.begin && !part.end) self.assemble_session(part.session_id);
+  auto& known = self.assembling_;
+  if (part.begin && !part.end &&
+      std::find(known.begin(), known.end(), part.session_id) == known.end()) {
+    known.push_back(part.session_id);
+    self.another_session_ = true;
+  }
   aeron_fragment_assembler_handler(self.assembler_, buffer, length, header);
 }
 
@@ -95,6 +100,7 @@ int Subscription::poll_assembled(FragmentHandler handler, int limit) {
   assembled_target_ = &target;
   const int count = poll_raw(&on_part, this, limit);
   assembled_target_ = nullptr;
+  if (std::exchange(another_session_, false)) let_go_of_the_gone();
   if (target.thrown != nullptr) std::rethrow_exception(target.thrown);
   return count;
 }

@@ -117,13 +117,14 @@ class Subscription final : public transport::Subscription {
                           aeron_header_t* header) noexcept;
   static void on_part(void* clientd, const std::uint8_t* buffer, std::size_t length,
                       aeron_header_t* header) noexcept;
-  void assemble_session(std::int32_t session_id);
+  void let_go_of_the_gone();
   static void on_assembled(void* clientd, const std::uint8_t* buffer, std::size_t length,
                            aeron_header_t* header) noexcept;
 
   aeron_subscription_t* handle_;
   aeron_fragment_assembler_t* assembler_ = nullptr;  // made by the first poll_assembled
   std::vector<std::int32_t> assembling_;             // sessions that have a buffer in it
+  bool another_session_ = false;                     // joined them during this poll
   void* assembled_target_ = nullptr;                 // what on_assembled calls during a poll
   std::int32_t stream_id_;
 };
