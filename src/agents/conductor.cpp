@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "transport/channel.hpp"
+#include "wire/text.hpp"
 
 namespace tensorpool::agents {
 namespace {
@@ -246,11 +247,14 @@ void Conductor::for_each_lease(F&& what) {
 
 template <class M>
 void Conductor::on_driver_message(std::span<const std::byte> message) {
-  const auto decoded = wire::try_decode<M>(message);
+  auto decoded = wire::try_decode<M>(message);
   if (!decoded) {
     ++counts_.errors;
     return;
   }
+  // It ends on terminals and in logs (MSG-43).
+  decoded->error_message =
+      wire::printable(decoded->error_message, base::limits::error_message_bytes);
   for_each_lease([&](LeaseAgent& lease) { lease.on_message(context_, *decoded); });
 }
 
