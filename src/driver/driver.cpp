@@ -67,8 +67,9 @@ Driver& Driver::operator=(Driver&& other) noexcept {
 }
 
 Driver::~Driver() {
-  // A reference of its own: a notice of the end may find nothing else.
-  if (const std::shared_ptr<Host> host = std::move(host_); host != nullptr) host->end();
+  // A reference of its own: a notice of the end may find nothing else. The member stays, since handlers on the
+  // driver's thread may look at it until the end.
+  if (const std::shared_ptr<Host> host = host_; host != nullptr) host->end();
 }
 
 int Driver::do_work() {

@@ -214,6 +214,8 @@ Result<void> Host::revoke(std::uint64_t lease_id, std::string_view text) {
 }
 
 void Host::end() noexcept {
+  if (in_callback() && finishing_.load())
+    return;  // a notice of the end, on the thread that ends it
   if (forked() || in_callback()) {
     ending_ = shared_from_this();
     if (runner_ != nullptr && !forked()) runner_->ask_to_stop();
@@ -224,6 +226,7 @@ void Host::end() noexcept {
 
 // The conductor's thread is over or about to return; the last cycles are this thread's.
 void Host::finish() noexcept {
+  finishing_.store(true);
   if (runner_ != nullptr) runner_->stop();
   terminate();
   terminate();

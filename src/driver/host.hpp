@@ -71,6 +71,7 @@ class Host final : public std::enable_shared_from_this<Host> {
   std::atomic<unsigned> terminations_{0};         // asked for
   unsigned passed_on_ = 0;                        // to the engine
   std::atomic<bool> stopped_{false};
+  std::atomic<bool> finishing_{false};
   // Set inside a handler that destroyed the Driver, and in a forked child, where nothing may ever be destroyed.
   std::shared_ptr<Host> ending_;
   std::unique_ptr<agents::Runner> runner_;
