@@ -49,9 +49,12 @@ std::string what_needs_it(const config::DriverConfig& config, std::uint64_t page
   return text;
 }
 
-// Two epochs of everything, since an old one lives until it is collected, and the media driver.
-std::uint64_t good_mebibytes(std::uint64_t needed) noexcept {
-  return sum(sum(needed, needed), 128 * mebibyte + mebibyte - 1) / mebibyte;
+// A new epoch is made beside those that are kept; and the media driver.
+std::uint64_t good_mebibytes(const config::DriverConfig& config, std::uint64_t needed) noexcept {
+  std::uint64_t bytes = sum(needed, 128 * mebibyte + mebibyte - 1);
+  for (std::uint32_t i = 0; i < config.policies.epoch_gc_keep && bytes != most; ++i)
+    bytes = sum(bytes, needed);
+  return bytes / mebibyte;
 }
 
 }  // namespace
@@ -100,8 +103,8 @@ Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded
   const std::string place = fmt::format(
       "{}: shm.base_dir = \"{}\"",
       origin == loaded.origins.end() ? "default" : origin->second.words(), config.shm.base_dir);
+  const std::uint64_t good = good_mebibytes(config, needed);
   if (room.total_bytes != 0 && needed > room.total_bytes) {
-    const std::uint64_t good = good_mebibytes(needed);
     return fail(
         Code::no_space, "check_room",
         fmt::format(
@@ -111,6 +114,16 @@ Result<std::optional<std::string>> check_room(const config::LoadedConfig& loaded
             "slots or smaller pools",
             place, human_bytes(room.total_bytes), what_needs_it(config, room.page_bytes),
             human_bytes(needed), good, good, good));
+  }
+  if (room.total_bytes != 0 && room.total_bytes / mebibyte < good - 128) {
+    return fmt::format(
+        "{}: this file system holds {} in all, which is too little for the {} epochs that are kept "
+        "and the next one of "
+        "each stream ({} need {} each time); once it is full, producers are refused. Make it {} "
+        "MiB, or lower "
+        "policies.epoch_gc_keep",
+        place, human_bytes(room.total_bytes), config.policies.epoch_gc_keep,
+        what_needs_it(config, room.page_bytes), human_bytes(needed), good);
   }
   if (needed <= room.available_bytes) return std::nullopt;
   return fmt::format(

@@ -49,17 +49,23 @@ TEST(DriverRoom, of_the_built_in_defaults) {
   EXPECT_EQ(least_bytes(loaded.config), trial_bytes);
   EXPECT_EQ(trial_bytes / mebibyte, 290U);
 
-  const auto fits = check_room(loaded, {trial_bytes, trial_bytes, 1});
+  // Two are kept, and the next one is made beside them.
+  const auto fits = check_room(loaded, {871 * mebibyte, trial_bytes, 1});
   ASSERT_TRUE(fits.has_value());
   EXPECT_FALSE(fits->has_value());
+  const auto tight = check_room(loaded, {trial_bytes, trial_bytes, 1});
+  ASSERT_TRUE(tight.has_value());
+  ASSERT_TRUE(tight->has_value());
+  EXPECT_THAT(**tight, AllOf(HasSubstr("too little for the 2 epochs that are kept"),
+                             HasSubstr("Make it 999 MiB")));
 
   const auto small = check_room(loaded, {64 * mebibyte, 64 * mebibyte, 1});
   ASSERT_FALSE(small.has_value());
   EXPECT_EQ(small.error().code(), Code::no_space);
   EXPECT_THAT(small.error().message(),
               AllOf(HasSubstr("default: shm.base_dir = \"/dev/shm\""), HasSubstr("64.0 MiB in all"),
-                    HasSubstr("(profile default, 290.0 MiB)"), HasSubstr("--shm-size=709m"),
-                    HasSubstr("sizeLimit 709Mi")));
+                    HasSubstr("(profile default, 290.0 MiB)"), HasSubstr("--shm-size=999m"),
+                    HasSubstr("sizeLimit 999Mi")));
   EXPECT_FALSE(check_room(loaded, {trial_bytes - 1, trial_bytes - 1, 1}).has_value());
   // No limit of its own: only what is free counts.
   EXPECT_TRUE(check_room(loaded, {0, 0, 1}).has_value());
