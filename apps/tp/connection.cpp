@@ -10,6 +10,7 @@
 #include "config/load.hpp"
 #include "config/system.hpp"
 #include "tp/output.hpp"
+#include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::cli {
 
@@ -107,7 +108,9 @@ Result<void> take_driver_config(const std::string& file, ClientOptions& options)
   const auto loaded = config::load(*text, file, config::process_environment());
   if (!loaded) return fail(loaded.error());
   const config::DriverConfig& driver = loaded->config;
-  options.aeron_dir = driver.driver.aeron_dir;
+  // An empty one is Aeron's default, as it is to the driver; to a client it would be AERON_DIR first.
+  options.aeron_dir = driver.driver.aeron_dir.empty() ? transport::aeron::default_directory()
+                                                      : driver.driver.aeron_dir;
   // Stream ids are at most 2147483647 here.
   options.control = {driver.driver.control_channel,
                      static_cast<std::int32_t>(driver.driver.control_stream_id)};

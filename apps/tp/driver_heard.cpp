@@ -106,7 +106,7 @@ void Heard::on(const wire::ShmPoolAnnounce& announce, std::int32_t session,
     if (stream.former_session == session) stream.two_publishers = true;
     stream.former_session = stream.session;
   }
-  if (!known || !same_but_time(announce, stream.last)) changed_.push_back(announce.stream_id);
+  if (!known || !same_but_time(announce, stream.last)) changed_.insert(announce.stream_id);
   stream.last = announce;
   stream.session = session;
   ++stream.announces;
@@ -172,7 +172,7 @@ LeaseHeard* Heard::lease(std::uint64_t lease_id) {
   return &made;
 }
 
-std::vector<std::uint32_t> Heard::take_changed() { return std::exchange(changed_, {}); }
+std::set<std::uint32_t> Heard::take_changed() { return std::exchange(changed_, {}); }
 
 std::string region_fault(const std::string& uri) {
   const auto parsed = shm::parse_uri(uri);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -76,7 +77,7 @@ class Heard {
   std::uint64_t left_out() const noexcept { return left_out_; }
   // Streams that are new, or whose announce differs from the one before by more than its time;
   // emptied by the call.
-  std::vector<std::uint32_t> take_changed();
+  std::set<std::uint32_t> take_changed();
 
  private:
   struct Asked {
@@ -98,7 +99,7 @@ class Heard {
   std::unordered_map<std::int64_t, Asked> asked_;  // by correlation id
   std::map<std::string, std::uint64_t> attach_answers_;
   std::map<std::string, std::uint64_t> reasons_;
-  std::vector<std::uint32_t> changed_;
+  std::set<std::uint32_t> changed_;
   std::optional<wire::driver::ShmDriverShutdown> shutdown_;
   std::uint64_t driver_messages_ = 0;
   std::uint64_t without_producer_ = 0;

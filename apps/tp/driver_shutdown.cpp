@@ -118,11 +118,11 @@ Result<void> send_request(DriverWire& wire, const DriverShutdownOptions& options
 int ask(const DriverShutdownOptions& options, const std::string& token) {
   auto wire = DriverWire::open(options.place, true);
   if (!wire) return failed(wire.error());
-  Heard heard;
+  Heard before_it;  // such as the end of a driver that this one follows
   // The driver's own publication is what its notice comes on: nothing is heard before it joined. Without any
   // the request still goes out, since it may be there and not be seen yet.
   const base::Nanos joined_by = monotonic_now() + join_ns;
-  const auto joined = listen(*wire, heard, join_ns / 1e9, [&] {
+  const auto joined = listen(*wire, before_it, join_ns / 1e9, [&] {
     return (wire->publishers() > 1 && wire->connected()) || monotonic_now() > joined_by;
   });
   if (!joined) return failed(joined.error());
@@ -134,6 +134,7 @@ int ask(const DriverShutdownOptions& options, const std::string& token) {
       print_line("the request was sent; there is no reply, and none was waited for");
     return exit_ok;
   }
+  Heard heard;
   base::Nanos next_look = 0;
   Counts after = before;
   const auto listened = listen(*wire, heard, options.timeout_s, [&] {

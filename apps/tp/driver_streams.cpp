@@ -80,13 +80,13 @@ int driver_streams(const DriverStreamsOptions& options) {
   if (!listened) return failed(listened.error());
   if (!heard.streams().empty()) return exit_ok;
   const Endpoint announce = options.place.announce();
-  print_error(
-      fmt::format("no stream was announced on stream {} of {}; a driver announces a stream once it "
-                  "has regions, "
-                  "every second unless configured otherwise: listen longer (--seconds), or name "
-                  "the stream of its "
-                  "announces (--announce-stream)",
-                  announce.stream_id, announce.channel));
+  print_error(fmt::format(
+      "no stream was announced on streams {} and {} of {}; a driver announces a stream once it "
+      "has regions, "
+      "every second unless configured otherwise: listen longer (--seconds), or name "
+      "the stream of its "
+      "announces (--announce-stream)",
+      options.place.control.stream_id, announce.stream_id, announce.channel));
   return exit_failed;
 }
 

@@ -77,7 +77,8 @@ void add_place_options(CLI::App& app, DriverPlace& place) {
                  "channel of the announces (default: that of the control stream)")
       ->check(channel());
   app.add_option("--announce-stream", place.announce_stream,
-                 "stream id of the announces (default: that of the control stream)")
+                 "stream id of the announces, where they do not come on the control stream")
+      ->capture_default_str()
       ->check(whole_number(1, INT32_MAX));
 }
 

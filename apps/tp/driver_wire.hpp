@@ -18,16 +18,16 @@
 
 namespace tensorpool::cli {
 
-// Where a driver is to be found. Channel and stream of the announces: empty and 0 mean those of control.
+// Where a driver is to be found. Announces are heard on the control stream in any case, and on a stream of their own:
+// an empty channel means that of control, the stream is by default the one that clients listen to.
 struct DriverPlace {
   std::string aeron_dir;
   Endpoint control{"aeron:ipc?term-length=4m", 1000};
   std::string announce_channel;
-  std::int32_t announce_stream = 0;
+  std::int32_t announce_stream = 1001;
 
   Endpoint announce() const {
-    return {announce_channel.empty() ? control.channel : announce_channel,
-            announce_stream == 0 ? control.stream_id : announce_stream};
+    return {announce_channel.empty() ? control.channel : announce_channel, announce_stream};
   }
 };
 void add_place_options(CLI::App& app, DriverPlace& place);

@@ -271,7 +271,7 @@ class WithoutDriver(Places):
     def test_nobody_to_be_heard(self):
         self.media_driver()
         for command, words in (("status", "no driver: none has counters here, and nothing was heard"),
-                               ("streams", "no stream was announced on stream 1000"),
+                               ("streams", "no stream was announced on streams 1000 and 1001"),
                                ("leases", "no driver and no client of one was heard on stream 1000")):
             code, _, err = self.tp(command, "--seconds", "0.2")
             self.assertEqual(code, 1, command)
