@@ -163,6 +163,7 @@ void Child::interrupt() const {
 }
 
 int Child::finish(int timeout_ms) {
+  if (pid_ <= 0) return -1;  // was killed, and nobody took its place
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
   while (fd_ >= 0 && Clock::now() < deadline) {
