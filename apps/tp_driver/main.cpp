@@ -55,18 +55,19 @@ int invalid(const Error& error) {
   return exit_invalid;
 }
 
+// Nothing when the environment says something that is no level.
+std::optional<LogLevel> level_of(const config::Environment& environment) {
+  const auto given = environment.find("TP_LOG_LEVEL");
+  if (given == environment.end()) return LogLevel::info;
+  const auto level = log_level(given->second);
+  if (!level)
+    complain("environment variable TP_LOG_LEVEL = \"" + given->second +
+             "\": must be 0, 1, 2, 3 or 4");
+  return level;
+}
+
 int start(const config::LoadedConfig& loaded, const config::Directories& directories,
-          LogFormat format, const config::Environment& environment) {
-  LogLevel level = LogLevel::info;
-  if (const auto given = environment.find("TP_LOG_LEVEL"); given != environment.end()) {
-    const auto parsed = log_level(given->second);
-    if (!parsed) {
-      complain("environment variable TP_LOG_LEVEL = \"" + given->second +
-               "\": must be 0, 1, 2, 3 or 4");
-      return exit_invalid;
-    }
-    level = *parsed;
-  }
+          LogFormat format, LogLevel level, const config::Environment& environment) {
   auto setup = driver::setup_from(loaded, directories);
   if (!setup) return invalid(setup.error());
   Log log(format, level);
@@ -89,13 +90,15 @@ int carry_out(const CommandLine& line) {
   }
   const auto directories = driver::check_machine(*loaded);
   if (!directories) return invalid(directories.error());
+  const std::optional<LogLevel> level = level_of(environment);
+  if (!level) return exit_invalid;
   if (line.check) {
     tell_warnings(*loaded);
     const std::string name = line.file.value_or(config::trial_name);
     return print(printable(name) + ": the configuration is valid\n") ? exit_ok : exit_failed;
   }
   return start(*loaded, *directories, line.log == "json" ? LogFormat::json : LogFormat::text,
-               environment);
+               *level, environment);
 }
 
 }  // namespace

@@ -186,9 +186,10 @@ class Invalid(Case):
                      "streams need 65536.0 TiB", "--shm-size=", "emptyDir", "mount -o remount")
 
     def test_log_level(self):
-        result = self.run_driver(self.file(SMALL), TP_LOG_LEVEL="loud")
-        self.assertEqual(result.returncode, 3)
-        self.assertIn('TP_LOG_LEVEL = "loud": must be 0, 1, 2, 3 or 4', result.stderr)
+        for arguments in (("--check", self.file(SMALL)), (self.file(SMALL),)):
+            result = self.run_driver(*arguments, TP_LOG_LEVEL="loud")
+            self.assertEqual(result.returncode, 3)
+            self.assertIn('TP_LOG_LEVEL = "loud": must be 0, 1, 2, 3 or 4', result.stderr)
         self.assertEqual(os.listdir(self.base), [])
 
 
