@@ -16,7 +16,7 @@ inline constexpr std::uint32_t leases_most = 48;
 inline constexpr std::uint32_t slots = 1024;
 // A process may stand still for a while here, and neither its lease nor its driver is lost for it.
 inline constexpr std::int64_t keepalive_ns = 250'000'000;
-inline constexpr std::uint32_t grace = 24;
+inline constexpr std::uint32_t grace = 12;  // a lease lives for less than an attack lasts
 inline constexpr std::int64_t announce_ns = 2'000'000'000;
 inline constexpr std::int64_t frame_ns = 2'000'000;
 inline constexpr std::int64_t message_ns = 500'000;  // 2,000 a second from each attacker

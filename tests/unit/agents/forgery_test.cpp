@@ -164,6 +164,16 @@ TEST_F(Forgeries, ANoticeAboutALivingLeaseCostsALeasesLife) {
   }
 }
 
+// Consumers know nothing of the producer's lease: any id will do.
+TEST_F(Forgeries, ANoticeAboutTheProducerCostsConsumersTheWaitForAnEpoch) {
+  begin();
+  wire::driver::ShmLeaseRevoked notice = notice_about(Role::producer);
+  notice.lease_id ^= 1U;
+  forger->control(notice);
+  recovers(unmapped(*consuming), 3 * period + largest_backoff + period);
+  EXPECT_EQ(producing->told(NoticeKind::lease_lost), 0);
+}
+
 TEST_F(Forgeries, AShutdownNoticeCostsALeasesLife) {
   begin();
   forger->control(wire::driver::ShmDriverShutdown{now(), wire::driver::ShutdownReason::admin, "x"});
