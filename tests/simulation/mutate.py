@@ -148,7 +148,7 @@ DRIVER_MODE = {
         "if (announce.epoch <= over_epoch_ || before_the_end) {",
         "if (announce.epoch <= over_epoch_) {",
         400),
-    # Age is all that the collection of old epochs asks for (DRV-179).
+    # The collection of old epochs asks for their age and their writer, and keeps none for its number (DRV-179).
     "collected_by_age": (
         "shm/collect.cpp",
         "const std::size_t kept = std::min<std::size_t>(options.keep - 1U, others.size());",

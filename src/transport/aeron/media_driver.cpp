@@ -202,7 +202,8 @@ struct EmbeddedMediaDriver::Impl {
     // Spins, yields, shortest and longest park. What an idle media driver costs is the number of times that it
     // wakes: its timers are work, a hundred times a second, and every piece of work starts the parks anew. Frames
     // do not wait for it: what it moves on is a publisher's limit, by an eighth of a window at a time, and in
-    // 2 ms a publisher does not fill a window of descriptors. Arguments before the name, which is known to be valid.
+    // 2 ms a publisher does not fill the window of a usual term (16 MiB: 87,000 descriptors; 64 KiB have room for
+    // 340, which 170,000 a second fill). Arguments before the name, which is known to be valid.
     ok = ok && aeron_driver_context_set_shared_idle_strategy_init_args(c, "10-2-250us-2ms") == 0;
     ok = ok && aeron_driver_context_set_shared_idle_strategy(c, "backoff") == 0;
     ok = ok && aeron_driver_context_set_term_buffer_length(c, o.term_bytes) == 0;
