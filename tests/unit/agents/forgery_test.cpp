@@ -3,6 +3,9 @@
 // lists them; every bound there is one here, in virtual time.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "transport/channel.hpp"
 #include "unit/agents/driver_support.hpp"
 
@@ -37,6 +40,15 @@ class Forger {
   template <class M>
   void control(const M& message) {
     say(*control_, message);
+  }
+  // Our own encoder writes printable text only: its last bytes, with an escape for every '~'.
+  void control_with_escapes(wire::driver::ShmDriverShutdown message, std::string_view text) {
+    message.error_message = text;
+    std::vector<std::byte> bytes(wire::encoded_size(message));
+    ASSERT_TRUE(wire::try_encode(message, bytes));
+    std::replace(bytes.end() - static_cast<std::ptrdiff_t>(text.size()), bytes.end(),
+                 std::byte{'~'}, std::byte{0x1B});
+    EXPECT_GT(control_->offer(bytes), 0);
   }
   void announce(const wire::ShmPoolAnnounce& message) { say(*announce_, message); }
   void describe(const wire::FrameDescriptor& message) { say(*descriptor_, message); }
@@ -172,6 +184,16 @@ TEST_F(Forgeries, ANoticeAboutTheProducerCostsConsumersTheWaitForAnEpoch) {
   forger->control(notice);
   recovers(unmapped(*consuming), 3 * period + largest_backoff + period);
   EXPECT_EQ(producing->told(NoticeKind::lease_lost), 0);
+}
+
+// Nothing of what a terminal would obey reaches an application.
+// Proves: MSG-43
+TEST_F(Forgeries, ATextForTerminalsIsMadeHarmless) {
+  begin();
+  forger->control_with_escapes({now(), wire::driver::ShutdownReason::admin, {}}, "~[2J gone");
+  recovers(lost(*consuming), lease_life + largest_backoff + period);
+  const std::string text = consuming->text_of(NoticeKind::lease_lost);
+  EXPECT_NE(text.find("?[2J gone"), std::string::npos) << text;
 }
 
 TEST_F(Forgeries, AShutdownNoticeCostsALeasesLife) {
