@@ -40,7 +40,10 @@ void add(DriverRows& rows, const char* part, const std::string& what, const char
     found->rounds.push_back(value);
     return;
   }
-  rows.push_back({part, what, unit, {value}});
+  // Behind the last of its part, which a later round may find more of.
+  const auto last = std::find_if(rows.rbegin(), rows.rend(),
+                                 [&](const DriverRow& row) { return row.part == part; });
+  rows.insert(last == rows.rend() ? rows.end() : last.base(), {part, what, unit, {value}});
 }
 
 Json driver_json(const DriverRows& rows, const DriverBenchOptions& options) {

@@ -145,7 +145,6 @@ int run_driver(const DriverBenchOptions& options, const std::string& json_file) 
     part("idle", [&] { measure_idle(rows, stage, options); });
     if (interrupted()) throw Interrupted();
   }
-  std::ranges::stable_sort(rows, {}, &DriverRow::part);
   const nlohmann::ordered_json json = driver_json(rows, options);
   print_driver(json);
   write_json(json_file, json);
