@@ -88,10 +88,12 @@ inline bool has_header(const std::byte* from, std::size_t length) noexcept {
 inline bool decode_descriptor(const std::byte* from, std::size_t length,
                               FrameDescriptor& descriptor) noexcept {
   if (!has_header<FrameDescriptor>(from, length)) return false;
-  if (load<std::uint64_t>(from + at::seq) >= seq_end) return false;
+  // Once: the log that it lies in may be overwritten while a process stands still here.
+  const auto seq = load<std::uint64_t>(from + at::seq);
+  if (seq >= seq_end) return false;
   descriptor.stream_id = load<std::uint32_t>(from + at::stream_id);
   descriptor.epoch = load<std::uint64_t>(from + at::epoch);
-  descriptor.seq = load<std::uint64_t>(from + at::seq);
+  descriptor.seq = seq;
   descriptor.timestamp_ns = load<std::uint64_t>(from + at::timestamp_ns);
   descriptor.meta_version = load<std::uint32_t>(from + at::meta_version);
   descriptor.trace_id = load<std::uint64_t>(from + at::trace_id);

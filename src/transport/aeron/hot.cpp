@@ -50,9 +50,13 @@ void Subscription::on_assembled(void* clientd, const std::uint8_t* buffer, std::
                                 aeron_header_t* header) noexcept {
   auto& target = *static_cast<Assembled*>(static_cast<Subscription*>(clientd)->assembled_target_);
   if (target.thrown != nullptr) return;  // nothing more is handed over; these messages are lost
-  Fragment message = fragment_of(buffer, length, header);
-  message.begin = message.end = true;
+  // A copy, for what is not assembled lies in the log still: a process that is stopped in here finds it overwritten
+  // when it goes on, between two looks at the same byte.
+  std::vector<std::uint8_t>& copy = static_cast<Subscription*>(clientd)->copy_;
   try {
+    copy.assign(buffer, buffer + length);
+    Fragment message = fragment_of(copy.data(), length, header);
+    message.begin = message.end = true;
     target.handler(message);
   } catch (...) {
     target.thrown = std::current_exception();

@@ -124,6 +124,7 @@ class Subscription final : public transport::Subscription {
   aeron_subscription_t* handle_;
   aeron_fragment_assembler_t* assembler_ = nullptr;  // made by the first poll_assembled
   std::vector<std::int32_t> assembling_;             // sessions that have a buffer in it
+  std::vector<std::uint8_t> copy_;                   // of the message that is handed over
   bool another_session_ = false;                     // joined them during this poll
   void* assembled_target_ = nullptr;                 // what on_assembled calls during a poll
   std::int32_t stream_id_;

@@ -111,6 +111,27 @@ TEST_F(ConnectionTest, ports_poll_the_concrete_class_with_any_callable) {
   EXPECT_EQ(count, 1);
 }
 
+// What is looked at is not the log, which a publisher overwrites while this process stands still.
+TEST_F(ConnectionTest, messages_are_handed_over_as_copies) {
+  auto receiver = finish(connection_->add_subscription("aeron:ipc", 11, soon(), nullptr));
+  auto sender = finish(connection_->add_publication("aeron:ipc", 11, soon()));
+  ASSERT_TRUE(sender && receiver);
+  const std::vector<std::byte> message(100, std::byte{7});
+  ASSERT_TRUE(wait([&] { return sender->offer(message) > 0; }));
+  ASSERT_TRUE(wait([&] { return sender->offer(message) > 0; }));
+  std::vector<const std::byte*> places;
+  ASSERT_TRUE(wait([&] {
+    (void)receiver->poll_assembled(
+        [&](const Fragment& all) {
+          EXPECT_EQ(all.data.size(), message.size());
+          places.push_back(all.data.data());
+        },
+        10);
+    return places.size() == 2;
+  }));
+  EXPECT_EQ(places[0], places[1]) << "one place for both, that is, not where they lie in the log";
+}
+
 // Whoever comes, says something long and goes, again and again, leaves nothing in this process.
 TEST_F(ConnectionTest, buffers_of_sessions_that_are_gone_are_let_go_of) {
   auto receiver = finish(connection_->add_subscription("aeron:ipc", 9, soon(), nullptr));
