@@ -7,9 +7,16 @@
 namespace tensorpool::simulation {
 namespace {
 
-// The rarest paths are met a handful of times in these, with every compiler alike.
-constexpr std::uint64_t direct_seeds = 200;
-constexpr std::uint64_t driver_seeds = 300;
+#ifdef SIMULATION_SANITIZED
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
+// The rarest paths are met a handful of times in these, with every compiler alike. Under a sanitizer, where a seed takes
+// ten times as long, fewer seeds do: they are for what it sees, and the paths are counted elsewhere.
+constexpr std::uint64_t direct_seeds = sanitized ? 100 : 200;
+constexpr std::uint64_t driver_seeds = sanitized ? 60 : 300;
 
 class Simulation : public testing::TestWithParam<Mode> {};
 
@@ -48,7 +55,7 @@ TEST_P(Simulation, many_seeds_keep_every_promise_and_take_every_rare_path) {
                                   << " --mode " << name_of({GetParam(), 0}) << " --trace";
     probes.add(report.probes);
   }
-  for (std::size_t i = 0; i < probe_count; ++i) {
+  for (std::size_t i = 0; !sanitized && i < probe_count; ++i) {
     const auto probe = static_cast<Probe>(i);
     if (belongs_to(GetParam(), probe)) {
       EXPECT_GT(probes[probe], 0U) << name(probe) << " never happened";
