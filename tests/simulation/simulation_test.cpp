@@ -13,8 +13,8 @@ constexpr bool sanitized = true;
 constexpr bool sanitized = false;
 #endif
 
-// The rarest paths are met a handful of times in these, with every compiler alike. Under a sanitizer, where a seed takes
-// ten times as long, fewer seeds do: they are for what it sees, and the paths are counted elsewhere.
+// The rarest paths are met a handful of times in these, with every compiler alike. Under a sanitizer, where a seed
+// takes ten times as long, fewer seeds do: they are for what it sees, and the paths are counted elsewhere.
 constexpr std::uint64_t direct_seeds = sanitized ? 100 : 200;
 constexpr std::uint64_t driver_seeds = sanitized ? 60 : 300;
 
