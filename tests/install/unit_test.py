@@ -30,7 +30,7 @@ class Unit(unittest.TestCase):
         self.text = UNIT.read_text(encoding="utf-8")
         self.assertIn("ExecStart=tp_driver ", self.text)
         # Where it is installed, tp_driver is on systemd's path.
-        self.text = self.text.replace("ExecStart=tp_driver ", f"ExecStart={DRIVER} ")
+        self.text = self.text.replace("ExecStart=tp_driver ", f'ExecStart="{DRIVER}" ')
 
     def test_nothing_is_wrong_with_it(self):
         self.assertEqual([], self.findings(self.text))
