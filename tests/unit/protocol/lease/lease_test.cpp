@@ -223,14 +223,20 @@ TEST(LeaseNotice, TheNoticeOfOnesOwnDetachDoesNotAttachAgain) {
   EXPECT_TRUE(h.close().empty());
 }
 
-// Proves: DRV-113, DRV-116
-TEST(LeaseNotice, OfTheProducerLeavesTheConsumersLease) {
-  LeaseHarness h;
-  (void)h.attach();
+// A notice that the producer of the consumer's stream is gone.
+ShmLeaseRevoked about_the_producer(LeaseHarness& h) {
   ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
   notice.lease_id = 1;
   notice.client_id = 2;
   notice.role = Role::producer;
+  return notice;
+}
+
+// Proves: DRV-113, DRV-116
+TEST(LeaseNotice, OfTheProducerLeavesTheConsumersLease) {
+  LeaseHarness h;
+  (void)h.attach();
+  ShmLeaseRevoked notice = about_the_producer(h);
   const auto done = h.revoked(notice);
   ASSERT_EQ(done.size(), 1U);
   ASSERT_NE(find<ProducerGone>(done), nullptr);
@@ -253,10 +259,7 @@ TEST(LeaseNotice, WithoutANewEpochInTimeTheConsumerAttachesAnew) {
   (void)h.attach();
   (void)h.timer();
   (void)h.sent(Sent::taken);
-  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
-  notice.lease_id = 1;
-  notice.client_id = 2;
-  notice.role = Role::producer;
+  ShmLeaseRevoked notice = about_the_producer(h);
   const base::Nanos told = h.now.monotonic;
   (void)h.revoked(notice);
   (void)h.run_hearing(second);
@@ -271,10 +274,7 @@ TEST(LeaseNotice, WithoutANewEpochInTimeTheConsumerAttachesAnew) {
 TEST(LeaseNotice, ThatTheNewAnnounceOvertookIsOld) {
   LeaseHarness h;
   (void)h.attach();
-  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
-  notice.lease_id = 1;
-  notice.client_id = 2;
-  notice.role = Role::producer;
+  ShmLeaseRevoked notice = about_the_producer(h);
   h.advance(ms);
   (void)h.announce(test_epoch + 1);
   EXPECT_TRUE(h.revoked(notice).empty());
@@ -289,20 +289,14 @@ TEST(LeaseNotice, AnAnnounceFromTheFutureDoesNotMakeLaterOnesOld) {
   (void)h.attach();
   (void)h.announce(announce_of(test_epoch + 1, wire::null_u64 - 1));
   h.advance(ms);
-  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
-  notice.lease_id = 1;
-  notice.client_id = 2;
-  notice.role = Role::producer;
+  ShmLeaseRevoked notice = about_the_producer(h);
   EXPECT_NE(find<ProducerGone>(h.revoked(notice)), nullptr);
 }
 
 TEST(LeaseNotice, FromTheFutureCountsAsSaidNow) {
   LeaseHarness h;
   (void)h.attach();
-  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
-  notice.lease_id = 1;
-  notice.client_id = 2;
-  notice.role = Role::producer;
+  ShmLeaseRevoked notice = about_the_producer(h);
   notice.timestamp_ns = wire::null_u64 - 1;
   const auto done = h.revoked(notice);
   ASSERT_NE(find<ProducerGone>(done), nullptr);
@@ -317,10 +311,7 @@ TEST(LeaseNotice, CountsThoughAnAnnounceOfTheEpochThatEndsWasSentAtTheSameTime) 
   h.advance(second);
   // A driver that was held up announces what is due and ends what is due in one step.
   (void)h.announce(test_epoch + 1);
-  ShmLeaseRevoked notice = h.notice(LeaseRevokeReason::expired);
-  notice.lease_id = 1;
-  notice.client_id = 2;
-  notice.role = Role::producer;
+  ShmLeaseRevoked notice = about_the_producer(h);
   notice.timestamp_ns = h.clock();
   const auto done = h.revoked(notice);
   ASSERT_NE(find<ProducerGone>(done), nullptr);
