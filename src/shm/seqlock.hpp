@@ -28,6 +28,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "shm/copy.hpp"
 #include "shm/layout.hpp"
 #include "shm/slot_image.hpp"
 
@@ -224,8 +225,10 @@ inline bool still(ConstSlotRef slot, std::uint64_t first) noexcept {
 // Racy by contract: readers may load these bytes while they are stored, and discard what they
 // loaded. The copy is an opaque call to the compiler and of a size that makes word-wise atomics too
 // slow. Thread sanitizers get it word by word; the last word may then be stored whole, which stays
-// inside the slot because strides are multiples of 64.
-inline void store_payload(std::byte* payload, const std::byte* source, std::size_t bytes) noexcept {
+// inside the slot because strides are multiples of 64. Streaming copies need no fence of their own: W2 and W5 are
+// store fences.
+inline void store_payload(std::byte* payload, const std::byte* source, std::size_t bytes,
+                          CopyKind kind = CopyKind::ordinary) noexcept {
   if constexpr (payload_in_words) {
     auto* words = static_cast<std::uint64_t*>(static_cast<void*>(payload));
     for (std::size_t done = 0; done < bytes; done += 8) {
@@ -233,8 +236,8 @@ inline void store_payload(std::byte* payload, const std::byte* source, std::size
       std::memcpy(&word, source + done, bytes - done < 8 ? bytes - done : 8);
       HostRecipe::store_body(words[done / 8], word);
     }
-  } else if (bytes != 0) {
-    std::memcpy(payload, source, bytes);
+  } else {
+    copy_bytes(payload, source, bytes, kind);
   }
 }
 
@@ -248,8 +251,8 @@ inline void load_payload(std::byte* target, const std::byte* payload, std::size_
       const std::uint64_t word = HostRecipe::load_body(words[done / 8]);
       std::memcpy(target + done, &word, bytes - done < 8 ? bytes - done : 8);
     }
-  } else if (bytes != 0) {
-    std::memcpy(target, payload, bytes);
+  } else {
+    copy_bytes(target, payload, bytes, CopyKind::ordinary);  // whoever copies is about to read
   }
 }
 
