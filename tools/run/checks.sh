@@ -92,6 +92,24 @@ run_rules() {
   python3 "$root/tools/rules.py" --table "$root/build/rules.md" "$@"
 }
 
+# FOLDER SECONDS NAME BINARY CORPUS: one fuzzer; leaves FOLDER/results/NAME.passed or .failed.
+fuzz_one() {
+  local folder=$1 seconds=$2 name=$3 binary=$4 corpus=$5
+  # New inputs land in a copy: the committed corpus grows only by hand.
+  local copy=$folder/corpora/$name
+  mkdir -p "$copy"
+  cp -r "$corpus/." "$copy/"
+  if "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 \
+    -artifact_prefix="$folder/findings/$name-" "$copy" >"$folder/$name.log" 2>&1 </dev/null; then
+    : >"$folder/results/$name.passed"
+    say "$name: $(sed -nE 's/^stat::number_of_executed_units: *(.*)/\1/p' "$folder/$name.log") inputs in $seconds s"
+  else
+    : >"$folder/results/$name.failed"
+    tail -n 60 "$folder/$name.log" >&2
+    say "$name failed; the input is in build/fuzz/findings/"
+  fi
+}
+
 run_fuzz() {
   local seconds=30 only=''
   while [[ $# -gt 0 ]]; do
@@ -110,24 +128,20 @@ run_fuzz() {
   say "building preset fuzz"
   build fuzz
   mkdir -p "$root/build/fuzz/corpora" "$root/build/fuzz/findings"
-  local passed=0 failed=0 name binary corpus copy
+  local name binary corpus results=$root/build/fuzz/results
+  rm -rf "$results"
+  mkdir -p "$results"
+  export -f fuzz_one say
+  # Each is one thread: as many at a time as there are cores.
   while IFS=$'\t' read -r name binary corpus; do
     [[ -n $name && (-z $only || $only == "$name") ]] || continue
-    say "fuzzing $name for $seconds s"
-    # New inputs land in a copy: the committed corpus grows only by hand.
-    copy=$root/build/fuzz/corpora/$name
-    mkdir -p "$copy"
-    cp -r "$corpus/." "$copy/"
-    if "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 \
-      -artifact_prefix="$root/build/fuzz/findings/$name-" "$copy" >"$root/build/fuzz/$name.log" 2>&1 </dev/null; then
-      passed=$((passed + 1))
-      sed -nE 's/^stat::number_of_executed_units: *(.*)/   \1 inputs run/p' "$root/build/fuzz/$name.log" >&2
-    else
-      failed=$((failed + 1))
-      tail -n 60 "$root/build/fuzz/$name.log" >&2
-      say "$name failed; the input is in build/fuzz/findings/"
-    fi
-  done <"$root/build/fuzz/fuzzers.txt"
+    printf '%s\0%s\0%s\0' "$name" "$binary" "$corpus"
+  done <"$root/build/fuzz/fuzzers.txt" |
+    xargs --null --no-run-if-empty --max-args=3 --max-procs="$(job_count)" bash -c \
+      'fuzz_one "$@"' fuzz "$root/build/fuzz" "$seconds"
+  local passed failed
+  passed=$(find "$results" -name '*.passed' | wc -l)
+  failed=$(find "$results" -name '*.failed' | wc -l)
   [[ $((passed + failed)) -gt 0 ]] || fail "there is no fuzzer${only:+ named $only}; see build/fuzz/fuzzers.txt"
   printf '%d passed, %d failed\n' "$passed" "$failed"
   [[ $failed -eq 0 && $passed -gt 0 ]]
