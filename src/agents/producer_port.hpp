@@ -227,6 +227,7 @@ class ProducerPort final : public PortBase<Env> {
 
   shm::CopyKind copy_kind(const ClaimedSlot& claim) const noexcept {
     const shm::PoolGeometry* pool = wiring_->geometry.find(claim.pool_id);
+    if (pool == nullptr) return shm::CopyKind::ordinary;  // never: it was claimed from
     return shm::copy_kind(claim.size, pool->stride_bytes * std::uint64_t{wiring_->geometry.nslots});
   }
 
