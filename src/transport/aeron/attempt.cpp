@@ -1,11 +1,11 @@
 #include "transport/aeron/attempt.hpp"
 
-#include <signal.h>
-
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "transport/aeron/signals_blocked.hpp"
 
 namespace tensorpool::transport::aeron {
 
@@ -13,29 +13,6 @@ struct Attempt::Shared {
   std::mutex mutex;
   std::optional<Outcome> outcome;
 };
-
-namespace {
-
-// Threads inherit what is blocked: signals go to threads of the application.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    blocked_ = ::pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() {
-    if (blocked_) (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t before_{};
-  bool blocked_ = false;
-};
-
-}  // namespace
 
 Attempt::Attempt(std::shared_ptr<Shared> shared) noexcept : shared_(std::move(shared)) {}
 Attempt::~Attempt() = default;

@@ -21,6 +21,7 @@
 
 #include "transport/aeron/aeron_transport.hpp"
 #include "transport/aeron/cnc.hpp"
+#include "transport/aeron/media_driver_thread.hpp"
 #include "transport/aeron/user_name.hpp"
 
 namespace tensorpool::transport::aeron {
@@ -174,11 +175,13 @@ struct EmbeddedMediaDriver::Impl {
   std::string directory;
   FileIdentity cnc;  // of the files that are ours to delete
   bool invoked = false;
+  std::unique_ptr<MediaDriverThread> thread;  // unless it is invoked
 
   Impl() = default;
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
+    thread.reset();
     if (driver != nullptr) (void)aeron_driver_close(driver);
     // Somebody may have deleted the directory under us, and another media driver may live there now.
     if (driver != nullptr && identity_of(directory + "/cnc.dat") != cnc)
@@ -199,13 +202,9 @@ struct EmbeddedMediaDriver::Impl {
     ok = ok && aeron_driver_context_set_dir_warn_if_exists(c, false) == 0;
     ok = ok && aeron_driver_context_set_threading_mode(
                    c, o.invoked ? AERON_THREADING_MODE_INVOKER : AERON_THREADING_MODE_SHARED) == 0;
-    // Spins, yields, shortest and longest park. What an idle media driver costs is the number of times that it
-    // wakes: its timers are work, a hundred times a second, and every piece of work starts the parks anew. Frames
-    // do not wait for it: what it moves on is a publisher's limit, by an eighth of a window at a time, and in
-    // 2 ms a publisher does not fill the window of a usual term (16 MiB: 87,000 descriptors; 64 KiB have room for
-    // 340, which 170,000 a second fill). Arguments before the name, which is known to be valid.
-    ok = ok && aeron_driver_context_set_shared_idle_strategy_init_args(c, "10-2-250us-2ms") == 0;
-    ok = ok && aeron_driver_context_set_shared_idle_strategy(c, "backoff") == 0;
+    // Never asked: we run it ourselves (media_driver_thread.hpp). Named so that no variable of the environment is.
+    ok = ok && aeron_driver_context_set_shared_idle_strategy_init_args(c, "1ms") == 0;
+    ok = ok && aeron_driver_context_set_shared_idle_strategy(c, "sleep-ns") == 0;
     ok = ok && aeron_driver_context_set_term_buffer_length(c, o.term_bytes) == 0;
     ok = ok && aeron_driver_context_set_ipc_term_buffer_length(c, o.term_bytes) == 0;
     ok = ok && aeron_driver_context_set_term_buffer_sparse_file(c, o.sparse_terms) == 0;
@@ -278,8 +277,12 @@ Result<std::unique_ptr<EmbeddedMediaDriver>> EmbeddedMediaDriver::launch(
   impl->cnc = identity_of(impl->directory + "/cnc.dat");
   // Only now: after a failed init this would delete a directory that is not ours.
   (void)aeron_driver_context_set_dir_delete_on_shutdown(impl->context, options.delete_directory);
-  if (aeron_driver_start(impl->driver, options.invoked) != 0) {
-    return fail(driver_error(impl->directory));
+  if (options.invoked) {
+    if (aeron_driver_start(impl->driver, true) != 0) return fail(driver_error(impl->directory));
+  } else {
+    auto thread = MediaDriverThread::start(impl->driver, options.timer_interval_ns);
+    if (!thread) return fail(std::move(thread.error()));
+    impl->thread = std::move(*thread);
   }
   return std::unique_ptr<EmbeddedMediaDriver>(new EmbeddedMediaDriver(std::move(impl)));
 }
