@@ -69,6 +69,7 @@ int ConsumerAgent::do_work(AgentContext& context) {
   }
   work += add_links(context);
   work += read_notes(context);
+  if (regions_ != nullptr) work += regions_->prefault_step();
   if (lease_ != nullptr) {
     work += lease_->do_work(context);
     if (lease_->over() && request_ != nullptr) {

@@ -15,6 +15,17 @@ struct LentRegions final : Lent {
   LentRegions(shm::MappedStream mapped, std::uint64_t session_id)
       : stream(std::move(mapped)), session(session_id) {}
 
+  // One step towards a mapping whose pages are all present in this process, so that the first pass over the
+  // ring meets no page fault: the creator's prefault fills memory, not the page tables of others. The port
+  // may be at work already. Returns the work done; what fails is left to the faults.
+  int prefault_step() {
+    if (prefaulted_ || !stream.backed) return 0;
+    if (!prefault_) prefault_.emplace(stream);
+    const auto done = prefault_->step(base::limits::region_step_bytes);
+    prefaulted_ = !done || *done;
+    return 1;
+  }
+
   bool release_step() override {
     if (!unmap_) unmap_.emplace(std::move(stream));
     return unmap_->step(base::limits::unmap_step_bytes);
@@ -34,6 +45,8 @@ struct LentRegions final : Lent {
   std::uint64_t session;
 
  private:
+  std::optional<shm::Prefault> prefault_;
+  bool prefaulted_ = false;
   std::optional<shm::Unmap> unmap_;
 };
 

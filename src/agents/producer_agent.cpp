@@ -54,6 +54,8 @@ int ProducerAgent::do_work(AgentContext& context) {
     rewire();  // such as the driver that was shut down is back
   work += add_links(context);
   work += read_notes(context);
+  // Regions of a lease were prefaulted by the driver, in its own process.
+  if (regions_ != nullptr && source_->lease() != nullptr) work += regions_->prefault_step();
   const protocol::Now now = context.now();
   if (now.monotonic >= core_.deadline()) {
     protocol::ProducerActions actions;

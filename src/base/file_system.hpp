@@ -56,7 +56,8 @@ enum class FileKind : std::uint8_t { regular, directory, symlink, other };
 struct FileStatus {
   FileKind kind = FileKind::other;
   std::uint64_t size_bytes = 0;
-  std::uint32_t mode = 0;  // permission bits, set-id and sticky bits: mode & 07777
+  std::uint64_t allocated_bytes = 0;  // less than the size: parts of the file have no memory yet
+  std::uint32_t mode = 0;             // permission bits, set-id and sticky bits: mode & 07777
   std::uint32_t user_id = 0;
   std::uint32_t group_id = 0;
   std::uint64_t device = 0;
@@ -140,12 +141,16 @@ class FileSystem {
   virtual Result<LockAttempt> lock(const File& directory, const std::string& name) = 0;
 
   // Maps the first `bytes` of the file, shared, and not inherited by a forked child. The file may
-  // be closed afterwards. The address is page-aligned (SHM-224).
+  // be closed afterwards. The address is page-aligned (SHM-224), and one of enough bytes for a huge page
+  // begins where one can.
   virtual Result<std::byte*> map(const File& file, std::uint64_t bytes, Access access) = 0;
   // Unmaps [address, address + bytes), which may be a part of a mapping that begins and ends on
   // page boundaries of it.
   virtual void unmap(std::byte* address, std::uint64_t bytes) noexcept = 0;
-  // Makes every page of the range present, for writing or for reading only. Changes no byte.
+  // Makes every page of the range present, for writing or for reading only. Changes no byte. For writing
+  // it also asks the kernel to put huge pages under what can have them, which all processes that map the
+  // file profit from; a kernel that has none to spare, or may not (shmem_enabled "deny"), costs nothing
+  // but them.
   virtual Result<void> prefault(std::byte* address, std::uint64_t bytes, Access access) = 0;
   virtual Result<void> lock_in_memory(std::byte* address, std::uint64_t bytes) = 0;
 

@@ -69,6 +69,7 @@ FileStatus status_from(const struct stat& s) noexcept {
   FileStatus status;
   status.kind = kind_of(s.st_mode);
   status.size_bytes = static_cast<std::uint64_t>(s.st_size);
+  status.allocated_bytes = static_cast<std::uint64_t>(s.st_blocks) * 512;
   status.mode = s.st_mode & 07777U;
   status.user_id = s.st_uid;
   status.group_id = s.st_gid;
@@ -116,6 +117,51 @@ Result<void> write_zeros(int fd, off_t from, off_t length) {
     from += done;
   }
   return {};
+}
+
+// Of every machine whose kernel has small pages of 4 KiB; others refuse what is asked with it.
+constexpr std::size_t huge_page = std::size_t{2} << 20U;
+
+#ifndef MADV_COLLAPSE  // Linux 6.1
+#define MADV_COLLAPSE 25
+#endif
+
+// Huge pages need an address that is a multiple of their size. Left to itself the kernel maps tmpfs at
+// any small page. MAP_FAILED where that does not work, such as for larger pages of hugetlbfs.
+void* map_for_huge_pages(std::size_t bytes, int protection, int fd) noexcept {
+  if (bytes < huge_page || bytes > std::numeric_limits<std::size_t>::max() - huge_page)
+    return MAP_FAILED;
+  const std::size_t room = page_multiple(bytes) + huge_page;
+  void* reserved =
+      ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return MAP_FAILED;
+  auto* begin = static_cast<std::byte*>(reserved);
+  const std::size_t before =
+      (huge_page - reinterpret_cast<std::uintptr_t>(begin) % huge_page) % huge_page;
+  void* address = ::mmap(begin + before, bytes, protection, MAP_SHARED | MAP_FIXED, fd, 0);
+  if (address == MAP_FAILED) {
+    ::munmap(reserved, room);
+    return MAP_FAILED;
+  }
+  if (before != 0) ::munmap(begin, before);
+  const std::size_t after = room - before - page_multiple(bytes);
+  if (after != 0) ::munmap(begin + before + page_multiple(bytes), after);
+  return address;
+}
+
+// Replaces small pages by huge ones, also those that were reserved already: a fault alone would not,
+// because a reservation is made of small pages, and /dev/shm is mounted without huge ones. At the first
+// that cannot be had the rest of the range stays as it is.
+void ask_for_huge_pages(std::byte* address, std::uint64_t bytes) noexcept {
+  const std::uintptr_t from = reinterpret_cast<std::uintptr_t>(address);
+  const std::uint64_t before = (huge_page - from % huge_page) % huge_page;
+  for (std::uint64_t at = before; at + huge_page <= bytes; at += huge_page) {
+    int outcome = 0;
+    do {
+      outcome = ::madvise(address + at, huge_page, MADV_COLLAPSE);
+    } while (outcome != 0 && errno == EINTR);
+    if (outcome != 0) return;
+  }
 }
 
 // Reads, or for writable pages adds nothing to, one word of every page: what a kernel without
@@ -318,8 +364,11 @@ Result<std::byte*> PosixFileSystem::map(const File& file, std::uint64_t bytes, A
   const int protection = access == Access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
   // A child forked between these calls would share the mapping.
   const std::lock_guard guard(fork_mutex());
-  void* address =
-      ::mmap(nullptr, static_cast<std::size_t>(bytes), protection, MAP_SHARED, file.id(), 0);
+  void* address = map_for_huge_pages(static_cast<std::size_t>(bytes), protection, file.id());
+  if (address == MAP_FAILED) {
+    address =
+        ::mmap(nullptr, static_cast<std::size_t>(bytes), protection, MAP_SHARED, file.id(), 0);
+  }
   if (address == MAP_FAILED) return failed("mmap", errno, fmt::format("{} bytes", bytes));
   auto* base = static_cast<std::byte*>(address);
   if (::madvise(address, static_cast<std::size_t>(bytes), MADV_DONTFORK) != 0) {
@@ -339,6 +388,7 @@ void PosixFileSystem::unmap(std::byte* address, std::uint64_t bytes) noexcept {
 }
 
 Result<void> PosixFileSystem::prefault(std::byte* address, std::uint64_t bytes, Access access) {
+  if (access == Access::read_write) ask_for_huge_pages(address, bytes);
   const int advice = access == Access::read_write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
   for (;;) {
     if (::madvise(address, static_cast<std::size_t>(bytes), advice) == 0) return {};

@@ -71,7 +71,8 @@ struct Wanted {
 
 // Opens, measures and maps one region, and reads its superblock.
 Result<Mapping> map_region(FileSystem& file_system, const MapPolicy& policy,
-                           const std::string& uri_text, const Wanted& wanted, Superblock& block) {
+                           const std::string& uri_text, const Wanted& wanted, Superblock& block,
+                           bool& backed) {
   auto uri = parse_uri(uri_text);
   if (!uri) return fail(uri.error());
   auto file = open_region(file_system, policy, *uri, wanted.access);
@@ -91,6 +92,7 @@ Result<Mapping> map_region(FileSystem& file_system, const MapPolicy& policy,
                 fmt::format("'{}' has {} bytes, its description needs {}", uri->path,
                             status->size_bytes, wanted.bytes));
   }
+  backed = backed && status->allocated_bytes >= wanted.bytes;
   // A longer file is accepted (SHM-16); of it, only what the formula says is mapped.
   const std::uint64_t granule = hugepages ? info->block_bytes : Mapping::default_granule_bytes;
   const std::uint64_t bytes =
@@ -262,7 +264,8 @@ Result<MappedStream> map_stream(FileSystem& file_system, const MapPolicy& policy
   MappedStream stream;
   Superblock block;
   auto header = map_region(file_system, policy, description.header_uri,
-                           {&layout, nullptr, *header_ring_bytes(layout.nslots), access}, block);
+                           {&layout, nullptr, *header_ring_bytes(layout.nslots), access}, block,
+                           stream.backed);
   if (!header) return fail(header.error());
   stream.header = std::move(*header);
   stream.pid = block.pid;
@@ -271,7 +274,8 @@ Result<MappedStream> map_stream(FileSystem& file_system, const MapPolicy& policy
     const PoolSpec& pool = layout.pools[i];
     auto mapped =
         map_region(file_system, policy, description.pool_uris[i],
-                   {&layout, &pool, *pool_bytes(layout.nslots, pool.stride_bytes), access}, block);
+                   {&layout, &pool, *pool_bytes(layout.nslots, pool.stride_bytes), access}, block,
+                   stream.backed);
     if (!mapped) return fail(mapped.error());
     stream.pools.push_back(std::move(*mapped));
     stream.pool_pids.push_back(block.pid);

@@ -76,6 +76,9 @@ struct MappedStream {
   std::uint64_t pid = 0;
   std::vector<std::uint64_t> pool_pids;
   std::uint64_t start_timestamp_ns = 0;
+  // All of it had memory when it was mapped. Of files without, a prefault would take what their creator
+  // left for later.
+  bool backed = true;
 
   bool is_mapped() const noexcept { return header.base() != nullptr; }
 

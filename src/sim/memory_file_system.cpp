@@ -92,6 +92,7 @@ struct MemoryDisk::Node {
     FileStatus s;
     s.kind = kind;
     s.size_bytes = size_bytes;
+    s.allocated_bytes = size_bytes;
     s.mode = mode;
     s.user_id = s.group_id = 1;
     s.device = 1;

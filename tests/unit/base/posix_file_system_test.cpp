@@ -1,6 +1,7 @@
 #include "base/posix_file_system.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -273,6 +274,51 @@ TEST_F(PosixFileSystemTest, prefault_makes_pages_present) {
   EXPECT_TRUE(
       std::all_of(present.begin(), present.end(), [](unsigned char p) { return (p & 1U) != 0; }));
   fs_.unmap(*base, bytes);
+}
+
+// How much of the mapping at `base` lies on huge pages, as the kernel counts it.
+std::uint64_t huge_bytes_at(const std::byte* base) {
+  std::ifstream in("/proc/self/smaps");
+  const std::string start = fmt::format("{:x}-", reinterpret_cast<std::uintptr_t>(base));
+  bool here = false;
+  for (std::string line; std::getline(in, line);) {
+    if (line.find('-') != line.npos && line.find(':') != line.npos && line.find(" r") != line.npos)
+      here = line.starts_with(start);
+    if (here && line.starts_with("ShmemPmdMapped:")) return std::stoull(line.substr(15)) << 10U;
+  }
+  return 0;
+}
+
+TEST_F(PosixFileSystemTest, large_mappings_get_huge_pages_where_the_kernel_has_them) {
+  constexpr std::uint64_t huge = 2U << 20U;
+  constexpr std::uint64_t bytes = 3 * huge + 65536;
+  File file = create("a");
+  ASSERT_TRUE(fs_.set_length(file, bytes).has_value());
+  ASSERT_TRUE(fs_.reserve(file, 0, bytes).has_value());
+  const auto writer = fs_.map(file, bytes, Access::read_write);
+  const auto reader = fs_.map(file, bytes, Access::read_only);
+  ASSERT_TRUE(writer.has_value() && reader.has_value());
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(*writer) % huge, 0U);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(*reader) % huge, 0U);
+  (*writer)[huge] = std::byte{7};
+  ASSERT_TRUE(fs_.prefault(*writer, bytes, Access::read_write).has_value());
+  ASSERT_TRUE(fs_.prefault(*reader, bytes, Access::read_only).has_value());
+  EXPECT_EQ((*reader)[huge], std::byte{7});
+  (*writer)[bytes - 1] = std::byte{8};
+  EXPECT_EQ((*reader)[bytes - 1], std::byte{8});
+  // A kernel may have none to spare, or not know how; it must not be our addresses that are in the way.
+  const std::uint64_t got = huge_bytes_at(*writer);
+  RecordProperty("huge_bytes", std::to_string(got));
+  if (got == 3 * huge) {
+    EXPECT_EQ(huge_bytes_at(*reader), 3 * huge);
+  }
+  // Parts that end inside a huge page.
+  fs_.unmap(*writer + 65536, bytes - 65536);
+  EXPECT_EQ((*writer)[0], std::byte{0});
+  EXPECT_EQ((*reader)[huge], std::byte{7});
+  fs_.unmap(*writer, 65536);
+  fs_.unmap(*reader, bytes);
+  if (got == 0) GTEST_SKIP() << "this kernel gave no huge page";
 }
 
 TEST_F(PosixFileSystemTest, prefault_past_the_end_of_a_file_is_an_error_not_a_signal) {
