@@ -25,6 +25,15 @@ inline constexpr std::size_t inbox_entries = 16;  // at least fragments_per_poll
 inline constexpr std::size_t image_events = 256;
 inline constexpr int admin_action_retries = 3;
 inline constexpr int latest_polls = 64;
+inline constexpr std::size_t waiters_per_producer = 16;  // of the wake-up extension: woken by a bell
+inline constexpr std::size_t bells_per_consumer = 4;     // of its stream, the newest ones
+inline constexpr std::size_t wake_counters = 1024;       // bells, and armed counters, that are looked at
+inline constexpr std::size_t silent_waiters = 64;        // remembered by a producer
+inline constexpr std::uint32_t empty_wakes = 64;         // that a waiter may cause in a row, and for
+inline constexpr std::int64_t empty_wakes_ns = 100'000'000;  // how long, before it is passed over
+inline constexpr std::int64_t wait_spin_ns = 1'000'000'000;  // largest WaitOptions::spin_ns
+inline constexpr std::uint32_t wait_yields = 1'000'000;      // largest WaitOptions::yields
+inline constexpr std::size_t futexes_per_wait = 128;         // the kernel's own limit
 inline constexpr std::uint32_t rejections_per_period = 8;  // of announced regions, told or tried
 inline constexpr std::size_t message_bytes = 1U << 20U;    // largest control message built or taken
 inline constexpr std::size_t unmap_step_bytes = 4U << 20U;
@@ -59,6 +68,8 @@ inline constexpr std::size_t config_profiles = 1024;
 
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);
+static_assert(bells_per_consumer + 1 <= futexes_per_wait);
+static_assert(waiters_per_producer <= 16);  // a bit each in a note
 static_assert(driver_node_ids >= driver_leases_max + driver_pending_attaches + 1024);
 
 }  // namespace tensorpool::base::limits

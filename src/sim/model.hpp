@@ -1,6 +1,7 @@
 // The state behind sim::Network. Plain structs; model.cpp holds the rules.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -108,9 +109,25 @@ struct Link {
   Nanos rests_until_ns = 0;
 };
 
+// What clients of a media driver share: a place outlives its counter.
+struct CounterMemory {
+  std::array<std::int64_t, 2>
+      words{};  // the value and the registration id, as transport::CounterPlace wants it
+};
+
 struct CounterState {
-  CounterView view;
+  CounterState() = default;
+  CounterState(const CounterState&) = delete;
+  CounterState& operator=(const CounterState&) = delete;
+  ~CounterState() {
+    if (memory != nullptr) memory->words[1] = 0;  // as if it were given to somebody else
+  }
+  transport::CounterPlace place() const noexcept { return {memory->words.data(), registration_id}; }
+
+  CounterView view;  // but for the value
   std::shared_ptr<Life> life;
+  std::shared_ptr<CounterMemory> memory;
+  std::int64_t registration_id = 0;
 };
 
 struct Model {
@@ -122,6 +139,7 @@ struct Model {
   std::map<std::string, std::shared_ptr<Life>> lives;
   std::map<std::int64_t, Client> clients;
   std::map<std::int64_t, std::shared_ptr<CounterState>> counters;
+  std::vector<std::shared_ptr<CounterMemory>> counter_memory;  // of all that there ever were
   std::vector<Link> links;
   std::map<std::int64_t, std::shared_ptr<PublicationState>> publications;
   std::map<std::int64_t, std::shared_ptr<SubscriptionState>> subscriptions;

@@ -64,7 +64,9 @@ std::vector<CounterView> Network::counters(const std::string& directory) const {
   const auto found = model_->lives.find(directory);
   if (found == model_->lives.end()) return views;
   for (const auto& [id, counter] : model_->counters) {
-    if (counter->life == found->second) views.push_back(counter->view);
+    if (counter->life != found->second) continue;
+    views.push_back(counter->view);
+    views.back().value = counter->memory->words[0];
   }
   return views;
 }

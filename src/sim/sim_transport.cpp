@@ -125,9 +125,10 @@ class SimCounter final : public transport::Counter {
   ~SimCounter() override {
     if (!model_->abandoned(state_->view.owner_id)) model_->counters.erase(state_->view.id);
   }
-  void set(std::int64_t value) noexcept override { state_->view.value = value; }
-  std::int64_t get() const noexcept override { return state_->view.value; }
+  void set(std::int64_t value) noexcept override { state_->memory->words[0] = value; }
+  std::int64_t get() const noexcept override { return state_->memory->words[0]; }
   std::int32_t id() const noexcept override { return state_->view.id; }
+  transport::CounterPlace place() const noexcept override { return state_->place(); }
 
  private:
   std::shared_ptr<Model> model_;
@@ -279,14 +280,28 @@ class SimConnection final : public transport::Connection {
     view.owner_id = id_;
     return std::make_unique<SimAdd<transport::Counter>>(
         model_, id_, fmt::format("counter \"{}\"", view.label), deadline_ns,
-        [model = model_, view](std::int64_t) -> Result<std::unique_ptr<transport::Counter>> {
+        [model = model_, view](std::int64_t id) -> Result<std::unique_ptr<transport::Counter>> {
           auto state = std::make_shared<CounterState>();
           state->view = view;
           state->view.id = model->next_counter++;
           state->life = model->clients.at(view.owner_id).life;
+          state->registration_id = id;
+          state->memory = std::make_shared<CounterMemory>();
+          state->memory->words[1] = id;
+          model->counter_memory.push_back(state->memory);
           model->counters[state->view.id] = state;
           return std::make_unique<SimCounter>(model, state);
         });
+  }
+
+  void find_counters(std::int32_t type_id,
+                     FunctionRef<void(const transport::FoundCounter&)> sink) const override {
+    const auto own = model_->clients.find(id_);
+    if (own == model_->clients.end()) return;
+    for (const auto& [id, state] : model_->counters) {
+      if (state->view.type_id != type_id || state->life != own->second.life) continue;
+      sink({state->view.id, state->view.key, state->place()});
+    }
   }
 
   int do_work() override {

@@ -10,6 +10,7 @@
 // Lifetimes: everything that a Connection made is destroyed before it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -83,6 +84,30 @@ class Subscription {
   virtual std::int32_t stream_id() const noexcept = 0;
 };
 
+// Where the value of a counter lies in the memory that all clients of a media driver share, and behind it, in
+// the same cache line, the registration id that tells whether it is the same counter still: the media driver
+// gives the place to another once its owner is gone, and changes the id before anything else of it. The memory
+// is valid for as long as the connection that the place was found through.
+struct CounterPlace {
+  std::int64_t* value = nullptr;
+  std::int64_t registration_id = 0;
+
+  explicit operator bool() const noexcept { return value != nullptr; }
+  // REQUIRES a place.
+  bool live() const noexcept {
+    return std::atomic_ref<std::int64_t>(value[1]).load(std::memory_order_acquire) ==
+           registration_id;
+  }
+  friend bool operator==(const CounterPlace&, const CounterPlace&) = default;
+};
+
+// A counter of any client; `key` is valid inside the call only.
+struct FoundCounter {
+  std::int32_t id = 0;
+  std::span<const std::byte> key;
+  CounterPlace place;
+};
+
 // A live 64-bit value that tools outside the process can read.
 class Counter {
  public:
@@ -91,6 +116,7 @@ class Counter {
   virtual void set(std::int64_t value) noexcept = 0;
   virtual std::int64_t get() const noexcept = 0;
   virtual std::int32_t id() const noexcept = 0;
+  virtual CounterPlace place() const noexcept = 0;
 };
 
 // An image of a publisher came to or left a subscription. A new image brings everything sent after it
@@ -145,6 +171,10 @@ class Connection {
                                                                       ImageLog* images) = 0;
   virtual Result<std::unique_ptr<Add<Counter>>> add_counter(const CounterSpec& spec,
                                                             base::Nanos deadline_ns) = 0;
+  // Shows the counters of one type, whoever owns them, by rising id. Their owners come and go meanwhile: what
+  // is shown was whole when it was read. The conductor.
+  virtual void find_counters(std::int32_t type_id,
+                             FunctionRef<void(const FoundCounter&)> sink) const = 0;
   // Invoked mode: one duty cycle of the transport's own client; 0 when it has a thread of its own.
   virtual int do_work() = 0;
   // True once the media driver died or dropped this client: everything made here is dead or, where the

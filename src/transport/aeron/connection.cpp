@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/limits.hpp"
+#include "transport/aeron/counters_reader.hpp"
 #include "transport/aeron/hot.hpp"
 #include "transport/aeron/user_name.hpp"
 #include "transport/image_log.hpp"
@@ -36,7 +37,9 @@ class Counter final : public transport::Counter {
   explicit Counter(aeron_counter_t* handle) noexcept
       : handle_(handle), value_(aeron_counter_addr(handle)) {
     aeron_counter_constants_t constants{};
-    if (aeron_counter_constants(handle_, &constants) == 0) id_ = constants.counter_id;
+    if (aeron_counter_constants(handle_, &constants) != 0) return;
+    id_ = constants.counter_id;
+    registration_id_ = constants.registration_id;
   }
   Counter(const Counter&) = delete;
   Counter& operator=(const Counter&) = delete;
@@ -49,11 +52,13 @@ class Counter final : public transport::Counter {
     return std::atomic_ref<std::int64_t>(*value_).load(std::memory_order_acquire);
   }
   std::int32_t id() const noexcept override { return id_; }
+  CounterPlace place() const noexcept override { return counter_place(value_, registration_id_); }
 
  private:
   aeron_counter_t* handle_;
   std::int64_t* value_;
   std::int32_t id_ = -1;
+  std::int64_t registration_id_ = 0;
 };
 
 // How the three kinds of adds differ.
@@ -299,6 +304,11 @@ Result<std::unique_ptr<Add<transport::Counter>>> Connection::add_counter(const C
   }
   return std::make_unique<AeronAdd<CounterKind>>(client_, async, CounterKind{}, std::move(what),
                                                  deadline_ns);
+}
+
+void Connection::find_counters(std::int32_t type_id,
+                               FunctionRef<void(const FoundCounter&)> sink) const {
+  aeron::find_counters(client_, type_id, sink);
 }
 
 }  // namespace tensorpool::transport::aeron

@@ -29,6 +29,8 @@ class Connection final : public transport::Connection {
                                                                          ImageLog* images) override;
   Result<std::unique_ptr<Add<transport::Counter>>> add_counter(const CounterSpec& spec,
                                                                base::Nanos deadline_ns) override;
+  void find_counters(std::int32_t type_id,
+                     FunctionRef<void(const FoundCounter&)> sink) const override;
   int do_work() override;
   bool is_closed() const noexcept override;
   std::int64_t client_id() const noexcept override;

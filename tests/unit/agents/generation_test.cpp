@@ -12,6 +12,7 @@ struct FakeCounter final : transport::Counter {
   void set(std::int64_t v) noexcept override { value = v; }
   std::int64_t get() const noexcept override { return value; }
   std::int32_t id() const noexcept override { return 1; }
+  transport::CounterPlace place() const noexcept override { return {}; }
   std::int64_t value = 0;
 };
 

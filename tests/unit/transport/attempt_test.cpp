@@ -35,6 +35,7 @@ class Marked final : public transport::Connection {
                                                                base::Nanos) override {
     return fail(Error::hot(Code::closed, "add"));
   }
+  void find_counters(std::int32_t, FunctionRef<void(const FoundCounter&)>) const override {}
   int do_work() override { return 0; }
   bool is_closed() const noexcept override { return false; }
   std::int64_t client_id() const noexcept override { return 0; }

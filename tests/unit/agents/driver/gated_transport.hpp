@@ -81,6 +81,10 @@ class GatedConnection final : public transport::Connection {
       const transport::CounterSpec& spec, base::Nanos deadline_ns) override {
     return inner_->add_counter(spec, deadline_ns);
   }
+  void find_counters(std::int32_t type_id,
+                     FunctionRef<void(const transport::FoundCounter&)> sink) const override {
+    inner_->find_counters(type_id, sink);
+  }
   int do_work() override { return inner_->do_work(); }
   bool is_closed() const noexcept override { return inner_->is_closed(); }
   std::int64_t client_id() const noexcept override { return inner_->client_id(); }
