@@ -149,6 +149,21 @@ struct ProducerOptions {
   std::uint32_t max_claims = 8;        // 1 … 64, at most half the ring
   bool descriptor_timestamps = false;  // fill FrameDescriptor.timestampNs with the publish time
   std::int64_t qos_interval_ns = 1'000'000'000;
+
+  // Wake consumers that sleep until a frame is published (WaitOptions). Off unless asked for, because it is the
+  // producer that pays: a commit takes some 10 µs longer when somebody sleeps, a few ns when all consumers that
+  // may sleep are awake, and next to nothing when there is none. Without it they poll with growing pauses.
+  bool wake_waiters = false;
+};
+
+// How the waiting forms of a consumer wait (next, latest and wait with a timeout or deadline): first they look
+// again and again, then they let other threads run between looks, then they sleep in the kernel. A producer
+// with `wake_waiters` ends that sleep when it publishes; with any other the consumer looks again after pauses
+// of 50 µs that grow to 1 ms.
+struct WaitOptions {
+  std::int64_t spin_ns = 20'000;  // 0 … 1 s; what a sleep and its end cost is well spent on looking
+  std::uint32_t yields = 10;      // at most 1,000,000
+  bool sleep = true;              // without: yields, or spins where there are none, until the end
 };
 
 // What a consumer says in its hello that it wants. Producers of this version do not act on it: a
@@ -166,6 +181,7 @@ struct ConsumerOptions {
   std::string payload_fallback_uri{};  // named in diagnostics when regions are refused; empty: none
   std::int64_t hello_interval_ns = 1'000'000'000;
   std::int64_t qos_interval_ns = 1'000'000'000;
+  WaitOptions wait{};
 };
 
 }  // namespace tensorpool

@@ -9,6 +9,7 @@
 #include "agents/wiring.hpp"
 #include "base/clock.hpp"
 #include "base/fork.hpp"
+#include "base/futex.hpp"
 
 namespace tensorpool::agents {
 
@@ -29,8 +30,13 @@ class Stat {
 
 // What a port tells its conductor. One word pair per kind, so that a later note of another kind
 // hides nothing; a note of a session that is over is ignored by the core.
-enum class NoteKind : std::uint8_t { higher_epoch = 0, regression = 1, link_failed = 2 };
-inline constexpr std::size_t note_kinds = 3;
+enum class NoteKind : std::uint8_t {
+  higher_epoch = 0,
+  regression = 1,
+  link_failed = 2,
+  silent_waiters = 3,  // of WakeLinks::version (for a session): a bit for each that no wake finds
+};
+inline constexpr std::size_t note_kinds = 4;
 
 class Note {
  public:
@@ -66,12 +72,14 @@ struct ProducerCounts {
   Stat claimed, published, not_announced, aborted, refused, open;
   Stat too_large, exhausted, back_pressured, bytes;
   Stat sessions, next_seq, epoch;
+  Stat wakes, empty_wakes;  // system calls for sleeping consumers, and those that found nobody
 };
 
 struct ConsumerCounts {
   Stat delivered, overwritten, lost, skipped, ended, seen;
   Stat foreign, wrong_epoch, duplicates, malformed, resyncs, bytes;
   Stat sessions, last_seq, epoch;
+  Stat sleeps, woken;  // in the kernel, and those that a producer ended
 };
 
 // In a forked child, a cell's port finds the `forked` Wiring in its mail, whatever was there.
@@ -102,6 +110,13 @@ struct Cell {
   alignas(128) std::atomic<Wiring*> returns{nullptr};
   std::array<Note, note_kinds> notes;
   std::atomic<bool> closed{false};
+  // The port has slept once and will again: it is worth a counter.
+  std::atomic<bool> may_sleep{false};
+
+  // Between both, while the port sleeps: the port says that it is about to, the conductor changes the word
+  // that it sleeps on. Apart from what the frame path looks at.
+  alignas(128) std::atomic<std::uint32_t> asleep{0};
+  std::atomic<std::uint32_t> kick{0};
 
   // Statistics: written by the port, mirrored into Aeron counters by the conductor.
   alignas(128) ProducerCounts producer;
@@ -125,9 +140,19 @@ struct Cell {
   Wiring* take_returns() noexcept { return returns.exchange(nullptr, std::memory_order_acquire); }
 
   // Conductor: publishes `wiring`; what comes back was never adopted and is the conductor's again.
-  // seq_cst for the wake-up extension, whose sleeper compares it with its kick word.
+  // seq_cst for kick_sleeper().
   Wiring* publish(Wiring* wiring) noexcept {
     return mail.exchange(wiring, std::memory_order_seq_cst);
+  }
+  // Conductor, after publish(): ends the sleep that the port may be in or be about to begin. No kick is lost:
+  // in the order of all seq_cst operations either this load is behind the port's store to `asleep`, and then
+  // the word that it sleeps on changes; or it is before, and then so was the exchange, and the port's look
+  // into its mail, which comes behind that store, finds the Wiring.
+  void kick_sleeper() noexcept {
+    if (asleep.load(std::memory_order_seq_cst) == 0) return;
+    // Pairs with the acquire of the port: who sees the new word sees the mail.
+    kick.fetch_add(1, std::memory_order_release);
+    (void)base::futex_wake_all(&kick, base::FutexScope::process);
   }
 };
 

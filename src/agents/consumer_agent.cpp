@@ -32,6 +32,7 @@ ConsumerAgent::ConsumerAgent(AgentContext& context, std::shared_ptr<Request> req
     : options_(request->consumer),
       request_(std::move(request)),
       core_(settings(context.options, options_), context.now()),
+      armed_(options_.stream),
       counters_(consumer_counters(), "consumer", options_.stream, options_.consumer_id,
                 static_cast<std::uint32_t>(context.world.file_system.process_id())) {
   if (context.options.mode == Mode::direct) return;
@@ -68,6 +69,8 @@ int ConsumerAgent::do_work(AgentContext& context) {
     return work + 1;
   }
   work += add_links(context);
+  if (descriptors_ != nullptr && armed_.do_work(context, *lender_.cell(), options_.consumer_id))
+    rewire(context);
   work += read_notes(context);
   if (regions_ != nullptr) work += regions_->prefault_step();
   if (lease_ != nullptr) {
@@ -237,7 +240,7 @@ Standing ConsumerAgent::standing() const noexcept {
 // Posts a Wiring when what the port should work on changed.
 void ConsumerAgent::rewire(AgentContext& /*context*/) {
   if (closed_) return;
-  const Wired wanted{core_.session(), standing(), descriptors_.get()};
+  const Wired wanted{core_.session(), standing(), descriptors_.get(), armed_.version()};
   if (wanted == wired_) return;
   wired_ = wanted;
   was_active_ |= wanted.standing.state == PortState::active;
@@ -245,6 +248,7 @@ void ConsumerAgent::rewire(AgentContext& /*context*/) {
   if (descriptors_ != nullptr) {
     wiring->subscription = descriptors_->subscription.get();
     wiring->lent[wiring->lent_count++] = descriptors_.get();
+    armed_.wire(*wiring);
   }
   if (core_.session() != 0) regions_->wire(*wiring);
   wiring->state = wanted.standing.state;
@@ -255,6 +259,7 @@ void ConsumerAgent::rewire(AgentContext& /*context*/) {
 void ConsumerAgent::on_connection_lost(AgentContext& context) {
   adding_ = {};
   counters_.drop();
+  armed_.drop(context);
   if (lease_ != nullptr) lease_->on_connection_lost(context);
   context.graveyard.bury(std::move(descriptors_));
   core_.on_links(false);
@@ -269,6 +274,7 @@ void ConsumerAgent::let_go(AgentContext& context) {
     std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
   adding_ = {};
   counters_.drop();
+  armed_.drop(context);
   if (lease_ != nullptr) lease_->close(context);
   context.graveyard.bury(std::move(descriptors_));
   context.graveyard.bury(std::move(regions_));

@@ -14,6 +14,7 @@
 #include "agents/lender.hpp"
 #include "agents/lent_regions.hpp"
 #include "agents/request.hpp"
+#include "agents/wake_agent.hpp"
 #include "protocol/consumer_core.hpp"
 
 namespace tensorpool::agents {
@@ -60,6 +61,7 @@ class ConsumerAgent final : private LeaseUser {
     std::uint64_t session = 0;
     Standing standing;
     const LentSubscription* subscription = nullptr;
+    std::uint64_t wake_version = 0;
     friend bool operator==(const Wired&, const Wired&) = default;
   };
 
@@ -73,6 +75,7 @@ class ConsumerAgent final : private LeaseUser {
   LinkAdd<transport::Subscription> adding_;
   std::unique_ptr<LentSubscription> descriptors_;
   std::array<std::uint64_t, note_kinds> notes_read_{};
+  ArmedAgent armed_;
   CounterSet counters_;
   AgentCounts counts_;
   Wired wired_;

@@ -10,6 +10,7 @@
 
 #include "agents/generation.hpp"
 #include "agents/lender.hpp"
+#include "agents/wake_finder.hpp"
 #include "base/clock.hpp"
 #include "base/file_system.hpp"
 #include "protocol/now.hpp"
@@ -36,6 +37,7 @@ struct AgentContext {
   std::shared_ptr<Generation> generation;  // null while no media driver is connected
   Graveyard graveyard;
   std::vector<std::byte> scratch;  // for encoding control messages
+  WakeFinder wake{};
 
   protocol::Now now() const noexcept {
     return {world.clock.monotonic_ns(), world.clock.realtime_ns()};

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <utility>
 
 namespace tensorpool::agents {
@@ -25,6 +24,8 @@ constexpr CounterSource producer_sources[] = {
      [](const Cell& c, const AgentCounts&) { return c.producer.back_pressured.get(); }},
     {"bytes", [](const Cell& c, const AgentCounts&) { return c.producer.bytes.get(); }},
     {"mappings", [](const Cell& c, const AgentCounts&) { return c.producer.sessions.get(); }},
+    {"wakes", [](const Cell& c, const AgentCounts&) { return c.producer.wakes.get(); }},
+    {"empty wakes", [](const Cell& c, const AgentCounts&) { return c.producer.empty_wakes.get(); }},
     {"errors", [](const Cell&, const AgentCounts& a) { return a.errors; }},
 };
 
@@ -44,6 +45,8 @@ constexpr CounterSource consumer_sources[] = {
     {"resynchronisations",
      [](const Cell& c, const AgentCounts&) { return c.consumer.resyncs.get(); }},
     {"mappings", [](const Cell& c, const AgentCounts&) { return c.consumer.sessions.get(); }},
+    {"sleeps", [](const Cell& c, const AgentCounts&) { return c.consumer.sleeps.get(); }},
+    {"woken", [](const Cell& c, const AgentCounts&) { return c.consumer.woken.get(); }},
     {"remaps", [](const Cell&, const AgentCounts& a) { return a.remaps; }},
     {"errors", [](const Cell&, const AgentCounts& a) { return a.errors; }},
 };
@@ -67,10 +70,9 @@ std::string counter_label(std::string_view role, std::string_view name, std::uin
 
 CounterLinks::CounterLinks(std::vector<std::string> labels, std::uint32_t stream, std::uint32_t id,
                            std::uint32_t process_id)
-    : labels_(std::move(labels)), counters_(labels_.size()) {
-  const std::uint32_t key[] = {1, stream, id, process_id};
-  std::memcpy(key_.data(), key, sizeof key);
-}
+    : labels_(std::move(labels)),
+      key_(counter_key(stream, id, process_id)),
+      counters_(labels_.size()) {}
 
 int CounterLinks::do_work(const std::shared_ptr<Generation>& generation, base::Nanos now,
                           base::Nanos deadline, FunctionRef<std::uint64_t(std::size_t)> value_of,

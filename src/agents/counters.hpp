@@ -3,7 +3,6 @@
 // its connection while the totals live on.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "agents/context.hpp"
+#include "agents/wake_finder.hpp"
 #include "tensorpool/function_ref.hpp"
 
 namespace tensorpool::agents {
@@ -18,8 +18,7 @@ namespace tensorpool::agents {
 // Type id of all counters of this library, except those that the protocol fixes (10001 and 10002).
 inline constexpr std::int32_t counter_type_id = 10100;
 
-// A row of Aeron counters, made again on every connection and mirrored every 100 ms. The key is 16
-// bytes like that of the wake-up counters: u32 layout (1), u32 stream, u32 id, u32 process id.
+// A row of Aeron counters, made again on every connection and mirrored every 100 ms.
 class CounterLinks {
  public:
   CounterLinks(std::vector<std::string> labels, std::uint32_t stream, std::uint32_t id,
@@ -35,7 +34,7 @@ class CounterLinks {
 
  private:
   std::vector<std::string> labels_;
-  std::array<std::byte, 16> key_{};
+  CounterKey key_;
   std::vector<LinkAdd<transport::Counter>> counters_;
   // The connection the counters belong to; keeps it until they are closed.
   std::shared_ptr<Generation> generation_;

@@ -92,4 +92,13 @@ struct LentSubscription final : Lent {
   std::unique_ptr<transport::Subscription> subscription;
 };
 
+// A counter lent to a port, which stores into it.
+struct LentCounter final : Lent {
+  LentCounter(std::shared_ptr<Generation> g, std::unique_ptr<transport::Counter> c)
+      : generation(std::move(g)), counter(std::move(c)) {}
+  std::shared_ptr<Generation>
+      generation;  // outlives the counter, and the places of others beside it
+  std::unique_ptr<transport::Counter> counter;
+};
+
 }  // namespace tensorpool::agents

@@ -26,6 +26,7 @@ class Lender {
     ++out_;
     Wiring* unadopted = cell_->publish(wiring.release());
     if (unadopted != nullptr) release(unadopted);
+    cell_->kick_sleeper();
   }
 
   // Takes back what the port has let go of; returns how many.

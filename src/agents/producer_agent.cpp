@@ -26,6 +26,7 @@ ProducerAgent::ProducerAgent(AgentContext& context, std::shared_ptr<Request> req
     : options_(request->producer),
       request_(std::move(request)),
       core_(settings(context.options, options_), context.now()),
+      bell_(options_),
       counters_(producer_counters(), "producer", options_.stream, options_.producer_id,
                 static_cast<std::uint32_t>(context.world.file_system.process_id())) {
   RegionUser& user = *this;
@@ -53,6 +54,7 @@ int ProducerAgent::do_work(AgentContext& context) {
   if (was_active_ && standing() != posted_)
     rewire();  // such as the driver that was shut down is back
   work += add_links(context);
+  work += add_bell(context);
   work += read_notes(context);
   // Regions of a lease were prefaulted by the driver, in its own process.
   if (regions_ != nullptr && source_->lease() != nullptr) work += regions_->prefault_step();
@@ -137,6 +139,14 @@ int ProducerAgent::add_links(AgentContext& context) {
   return *step;
 }
 
+// And whom it wakes.
+int ProducerAgent::add_bell(AgentContext& context) {
+  if (descriptor_ == nullptr || regions_ == nullptr) return 0;
+  if (!bell_.do_work(context, *lender_.cell(), options_.producer_id)) return 0;
+  rewire();
+  return 1;
+}
+
 // A publication that failed under the port is replaced.
 int ProducerAgent::read_notes(AgentContext& context) {
   const Note::Value value = lender_.cell()->note(NoteKind::link_failed).read();
@@ -170,6 +180,7 @@ void ProducerAgent::rewire() {
   if (descriptor_ != nullptr) {
     wiring->links[wiring->link_count++] = descriptor_->publication.get();
     wiring->lent[wiring->lent_count++] = descriptor_.get();
+    bell_.wire(*wiring);
   }
   lender_.publish(std::move(wiring));
   if (now.state == PortState::active && request_ != nullptr)
@@ -179,6 +190,7 @@ void ProducerAgent::rewire() {
 void ProducerAgent::on_connection_lost(AgentContext& context) {
   adding_ = {};
   counters_.drop();
+  bell_.drop(context);
   if (source_->lease() != nullptr) source_->lease()->on_connection_lost(context);
   if (descriptor_ == nullptr) return;
   context.graveyard.bury(std::move(descriptor_));
@@ -194,6 +206,7 @@ Result<void> ProducerAgent::let_go(AgentContext& context) {
   core_.on_close();
   adding_ = {};
   counters_.drop();
+  bell_.drop(context);
   if (request_ != nullptr)
     std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
   Result<void> removed = source_->end(context);

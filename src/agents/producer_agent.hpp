@@ -11,6 +11,7 @@
 #include "agents/lent_regions.hpp"
 #include "agents/region_source.hpp"
 #include "agents/request.hpp"
+#include "agents/wake_agent.hpp"
 #include "protocol/producer_core.hpp"
 
 namespace tensorpool::agents {
@@ -41,6 +42,7 @@ class ProducerAgent final : private RegionUser {
     if (request_ != nullptr) request_->note_trouble(why.message());
   }
   int add_links(AgentContext& context);
+  int add_bell(AgentContext& context);
   int read_notes(AgentContext& context);
   Standing standing() const noexcept;
   void rewire();
@@ -55,6 +57,7 @@ class ProducerAgent final : private RegionUser {
   LinkAdd<transport::Publication> adding_;
   std::unique_ptr<LentPublication> descriptor_;
   std::array<std::uint64_t, note_kinds> notes_read_{};
+  BellAgent bell_;
   CounterSet counters_;
   AgentCounts counts_;
   Standing posted_;  // what the last Wiring said

@@ -35,6 +35,35 @@ struct Lent {
   bool doomed = false;
 };
 
+// The wake-up extension (docs/internals/concurrency.md, section 7): a counter of the port's own and those of
+// others that go with it. Places are rechecked before anything but a look is done to them.
+struct WakeLinks {
+  // A place that is never live, so that the frame path needs one check only.
+  static transport::CounterPlace nowhere() noexcept;
+
+  // A producer's bell, a consumer's armed. Not live: not opted in, not there yet, or not ours any more.
+  transport::CounterPlace own = nowhere();
+  // A producer's waiters, by rising counter id; a consumer's bells, the newest first.
+  std::array<transport::CounterPlace, base::limits::waiters_per_producer> others{};
+  // Their values, in a row for who looks at all.
+  std::array<std::int64_t*, base::limits::waiters_per_producer> words{};
+  std::uint32_t count = 0;
+  std::uint64_t version = 0;  // another one for every other list
+
+  // REQUIRES room.
+  void add(const transport::CounterPlace& place) noexcept {
+    others[count] = place;
+    words[count++] = place.value;
+  }
+
+  friend bool operator==(const WakeLinks&, const WakeLinks&) = default;
+};
+inline transport::CounterPlace WakeLinks::nowhere() noexcept {
+  static std::array<std::int64_t, 2> words{0, -1};
+  return {words.data(), 0};
+}
+static_assert(base::limits::bells_per_consumer <= base::limits::waiters_per_producer);
+
 struct Wiring {
   // Constant once published. A complete state, never a delta, so skipping one is harmless.
   PortState state = PortState::connecting;
@@ -51,8 +80,10 @@ struct Wiring {
   std::uint32_t link_count = 0;
   transport::Subscription* subscription = nullptr;
 
+  WakeLinks wake;
+
   // The conductor's own.
-  std::array<Lent*, base::limits::links_per_producer + 2> lent{};
+  std::array<Lent*, base::limits::links_per_producer + 3> lent{};
   std::uint32_t lent_count = 0;
 
   // The port's own: open claims, the running handler and views hold a pin.

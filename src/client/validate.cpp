@@ -129,6 +129,16 @@ Result<void> check_stream(const char* call, std::uint32_t stream, std::uint32_t 
   return {};
 }
 
+Result<void> check_wait(const char* call, const WaitOptions& o) {
+  if (o.spin_ns < 0 || o.spin_ns > limits::wait_spin_ns)
+    return bad(call, "wait.spin_ns", std::to_string(o.spin_ns),
+               fmt::format("0 to {}", limits::wait_spin_ns));
+  if (o.yields > limits::wait_yields)
+    return bad(call, "wait.yields", std::to_string(o.yields),
+               fmt::format("at most {}", limits::wait_yields));
+  return {};
+}
+
 // STR-198: a channel, or something of a scheme.
 Result<void> check_fallback(const char* call, const std::string& uri) {
   if (uri.empty()) return {};
@@ -246,6 +256,7 @@ Result<void> check(const ConsumerOptions& o) {
   if (auto r = check_attach(call, o.attach); !r) return r;
   if (auto r = positive(call, "hello_interval_ns", o.hello_interval_ns); !r) return r;
   if (auto r = positive(call, "qos_interval_ns", o.qos_interval_ns); !r) return r;
+  if (auto r = check_wait(call, o.wait); !r) return r;
   if (o.mode != DeliveryMode::stream && o.mode != DeliveryMode::rate_limited) {
     return bad(call, "mode", std::to_string(static_cast<int>(o.mode)), "stream or rate_limited");
   }

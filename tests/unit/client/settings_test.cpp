@@ -49,6 +49,13 @@ std::string text(const std::vector<PoolOptions>& pools) {
   return fmt::format("{} pools", pools.size());
 }
 
+void list(const std::string& begin, const WaitOptions& options, Texts& all) {
+  const auto& [spin_ns, yields, sleep] = options;
+  all[begin + "spin_ns"] = text(spin_ns);
+  all[begin + "yields"] = text(yields);
+  all[begin + "sleep"] = text(sleep);
+}
+
 void list(const std::string& begin, const AttachOptions& options, Texts& all) {
   const auto& [publish_mode, hugepages, expected_layout_version, desired_node_id] = options;
   all[begin + "publish_mode"] = text(publish_mode);
@@ -98,8 +105,9 @@ Texts texts(const ClientOptions& options) {
 Texts texts(const ProducerOptions& options) {
   const auto& [its_stream, producer_id, attach, base_dir, namespace_name, file_mode, slots, pools,
                prefault, lock_memory, remove_on_close, max_claims, descriptor_timestamps,
-               qos_interval_ns] = options;
+               qos_interval_ns, wake_waiters] = options;
   Texts all = {{"stream", text(its_stream)},
+               {"wake_waiters", text(wake_waiters)},
                {"producer_id", text(producer_id)},
                {"base_dir", text(base_dir)},
                {"namespace_name", text(namespace_name)},
@@ -118,8 +126,8 @@ Texts texts(const ProducerOptions& options) {
 
 Texts texts(const ConsumerOptions& options) {
   const auto& [its_stream, consumer_id, attach, mode, max_rate_hz, expected_layout_version,
-               max_outstanding_seq_gap, payload_fallback_uri, hello_interval_ns, qos_interval_ns] =
-      options;
+               max_outstanding_seq_gap, payload_fallback_uri, hello_interval_ns, qos_interval_ns,
+               wait] = options;
   Texts all = {{"stream", text(its_stream)},
                {"consumer_id", text(consumer_id)},
                {"mode", text(mode)},
@@ -130,6 +138,7 @@ Texts texts(const ConsumerOptions& options) {
                {"hello_interval_ns", text(hello_interval_ns)},
                {"qos_interval_ns", text(qos_interval_ns)}};
   list("attach.", attach, all);
+  list("wait.", wait, all);
   return all;
 }
 
@@ -264,13 +273,17 @@ Rows<ProducerOptions> producer_rows() {
       {"qos_interval_ns",
        {"1000000000",
         {to<O, std::int64_t>(&O::qos_interval_ns, 0),
-         to<O, std::int64_t>(&O::qos_interval_ns, -1)}}}};
+         to<O, std::int64_t>(&O::qos_interval_ns, -1)}}},
+      {"wake_waiters", {"0"}}};
   add_attach(rows);
   return rows;
 }
 
 Rows<ConsumerOptions> consumer_rows() {
   using O = ConsumerOptions;
+  const auto wait = [](auto WaitOptions::* member, auto value) {
+    return [member, value](O& o) { o.wait.*member = value; };
+  };
   Rows<O> rows = {
       {"stream", {"0", {to(&O::stream, 0U), to(&O::stream, 0xFFFFFFFFU)}}},
       {"consumer_id", {"0", {to(&O::consumer_id, 0xFFFFFFFFU)}}},
@@ -295,7 +308,13 @@ Rows<ConsumerOptions> consumer_rows() {
       {"qos_interval_ns",
        {"1000000000",
         {to<O, std::int64_t>(&O::qos_interval_ns, 0),
-         to<O, std::int64_t>(&O::qos_interval_ns, -1)}}}};
+         to<O, std::int64_t>(&O::qos_interval_ns, -1)}}},
+      {"wait.spin_ns",
+       {"20000",
+        {wait(&WaitOptions::spin_ns, std::int64_t{-1}),
+         wait(&WaitOptions::spin_ns, std::int64_t{1'000'000'001})}}},
+      {"wait.yields", {"10", {wait(&WaitOptions::yields, 1'000'001U)}}},
+      {"wait.sleep", {"1"}}};
   add_attach(rows);
   return rows;
 }

@@ -1,0 +1,57 @@
+// A producer port's half of the wake-up extension: counts commits on its bell and wakes who sleeps on it
+// (docs/internals/concurrency.md, section 7; the memory orders are those of protocol/frame/wake.hpp).
+//
+// 1. A waiter that sleeps is woken by every commit, however often: what was suppressed once may be what somebody
+//    waits for.
+// 2. Whether an armed waiter is there at all, only the kernel knows. One that no wake has found for a while, and
+//    that was armed at every commit of that while, is passed over until it is seen awake, and the conductor is
+//    told: a dead, a frozen or a lying waiter costs a bounded number of system calls.
+// 3. Nothing but the bell is written, and that only while it is this producer's.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "agents/cell.hpp"
+#include "agents/wake_memory.hpp"
+#include "agents/wiring.hpp"
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+
+namespace tensorpool::agents {
+
+// One thread: the port's.
+class Ringer {
+ public:
+  // Behind the last descriptor of a commit that sent at least one.
+  void ring(const WakeLinks& links, Cell& cell) noexcept {
+    if (!links.own.live()) return;
+    const std::uint64_t commit =
+        static_cast<std::uint64_t>(
+            std::atomic_ref<std::int64_t>(*links.own.value).load(std::memory_order_relaxed)) +
+        1;
+    if (!Wake::ring(*links.own.value, commit, std::span(links.words).first(links.count))) [[likely]]
+      return;
+    wake(links, cell, commit);
+  }
+
+ private:
+  // What is known of an armed waiter.
+  struct Waiter {
+    std::uint64_t seen = 0;    // the commit at which it was last armed
+    base::Nanos since_ns = 0;  // of the first of its misses
+    std::uint32_t misses = 0;  // wakes that found nobody, with no commit between that saw it awake
+    bool passed_over = false;
+  };
+
+  [[gnu::noinline, gnu::cold]] void wake(const WakeLinks& links, Cell& cell,
+                                         std::uint64_t commit) noexcept;
+  void note_misses(const WakeLinks& links, Cell& cell, std::uint32_t armed) noexcept;
+
+  std::array<Waiter, base::limits::waiters_per_producer> waiters_{};  // of the list version_
+  std::uint64_t version_ = 0;
+};
+
+}  // namespace tensorpool::agents

@@ -1,0 +1,190 @@
+#include "agents/sleeper.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <thread>
+
+#include "agents/cell.hpp"
+#include "agents/ringer.hpp"
+#include "support/eventually.hpp"
+#include "unit/agents/wake_support.hpp"
+
+namespace tensorpool::agents::test {
+namespace {
+
+using tensorpool::test::eventually;
+
+constexpr base::Nanos for_ever = std::numeric_limits<base::Nanos>::max();
+
+struct Scene {
+  FakeCounterMemory bell{1};
+  FakeCounterMemory second{2};
+  FakeCounterMemory armed{3};
+  Cell cell;
+  Cell producer;
+  Ringer ringer;
+  Sleeper sleeper{{cell.asleep, cell.kick}};
+
+  // Ends `sleep` of this thread from another one, again and again: a sleep may begin late.
+  template <class Wake>
+  SleepEnd sleep_until(Wake&& wake) {
+    std::atomic<bool> over{false};
+    std::thread other([&] {
+      while (!over) {
+        wake();
+        std::this_thread::yield();
+      }
+    });
+    const SleepEnd end = sleeper.sleep(for_ever);
+    over = true;
+    other.join();
+    return end;
+  }
+};
+
+TEST(Sleeper, SaysThatItIsAboutToSleepAndThatItIsAwake) {
+  Scene s;
+  const WakeLinks links = wake_links(s.armed, {&s.bell});
+  s.sleeper.arm(links);
+  EXPECT_EQ(s.armed.get(), 1);
+  EXPECT_EQ(s.cell.asleep, 1U);
+  EXPECT_TRUE(s.sleeper.has_bell());
+  s.sleeper.disarm();
+  EXPECT_EQ(s.armed.get(), 0);
+  EXPECT_EQ(s.cell.asleep, 0U);
+}
+
+TEST(Sleeper, IsEndedByABell) {
+  Scene s;
+  const WakeLinks links = wake_links(s.armed, {&s.bell, &s.second});
+  const WakeLinks theirs = wake_links(s.second, {&s.armed});
+  s.sleeper.arm(links);
+  const SleepEnd end = s.sleep_until([&] { s.ringer.ring(theirs, s.producer); });
+  EXPECT_TRUE(end == SleepEnd::rung || end == SleepEnd::changed);
+  s.sleeper.disarm();
+}
+
+TEST(Sleeper, IsEndedByTheConductor) {
+  Scene s;
+  s.sleeper.arm(wake_links(s.armed, {&s.bell}));
+  const SleepEnd end = s.sleep_until([&] { s.cell.kick_sleeper(); });
+  EXPECT_TRUE(end == SleepEnd::kicked || end == SleepEnd::changed);
+  s.sleeper.disarm();
+}
+
+TEST(Sleeper, WithoutABellIsEndedByTheConductorToo) {
+  Scene s;
+  s.sleeper.arm(WakeLinks{});
+  EXPECT_FALSE(s.sleeper.has_bell());
+  const SleepEnd end = s.sleep_until([&] { s.cell.kick_sleeper(); });
+  EXPECT_TRUE(end == SleepEnd::kicked || end == SleepEnd::changed);
+  s.sleeper.disarm();
+}
+
+// What happens between arming and sleeping lets no sleep begin.
+TEST(Sleeper, DoesNotSleepOverWhatCameAfterItWasArmed) {
+  Scene s;
+  const WakeLinks theirs = wake_links(s.second, {&s.armed});
+  s.sleeper.arm(wake_links(s.armed, {&s.bell, &s.second}));
+  s.ringer.ring(theirs, s.producer);
+  EXPECT_EQ(s.sleeper.sleep(for_ever), SleepEnd::changed);
+  s.sleeper.disarm();
+  s.sleeper.arm(wake_links(s.armed, {&s.bell}));
+  s.cell.kick_sleeper();
+  EXPECT_EQ(s.sleeper.sleep(for_ever), SleepEnd::changed);
+  s.sleeper.disarm();
+  s.sleeper.arm(WakeLinks{});
+  s.cell.kick_sleeper();
+  EXPECT_EQ(s.sleeper.sleep(for_ever), SleepEnd::changed);
+  s.sleeper.disarm();
+}
+
+TEST(Sleeper, EndsWhenItsTimeIsOver) {
+  Scene s;
+  for (const WakeLinks& links : {wake_links(s.armed, {&s.bell}), WakeLinks{}}) {
+    s.sleeper.arm(links);
+    EXPECT_EQ(s.sleeper.sleep(base::SystemClock::monotonic() + 1'000'000), SleepEnd::time);
+    EXPECT_EQ(s.sleeper.sleep(-1), SleepEnd::time);
+    s.sleeper.disarm();
+  }
+}
+
+TEST(Sleeper, NobodyIsKickedWhoIsAwake) {
+  Scene s;
+  s.cell.kick_sleeper();
+  EXPECT_EQ(s.cell.kick, 0U);
+  s.sleeper.arm(WakeLinks{});
+  s.cell.kick_sleeper();
+  EXPECT_EQ(s.cell.kick, 1U);
+  s.sleeper.disarm();
+  s.cell.kick_sleeper();
+  EXPECT_EQ(s.cell.kick, 1U);
+}
+
+TEST(Sleeper, TrustsNoPlaceThatWasGivenToSomebodyElse) {
+  Scene s;
+  const WakeLinks links = wake_links(s.armed, {&s.bell, &s.second});
+  s.bell.reuse();
+  s.sleeper.arm(links);
+  EXPECT_TRUE(s.sleeper.has_bell());
+  s.sleeper.disarm();
+  s.second.reuse();
+  s.sleeper.arm(links);
+  EXPECT_FALSE(s.sleeper.has_bell());
+  EXPECT_EQ(s.armed.get(), 1);
+  // It becomes another's while we sleep.
+  s.armed.reuse();
+  s.sleeper.disarm();
+  EXPECT_EQ(s.armed.get(), 1);
+  s.armed.set(55);
+  s.sleeper.arm(links);
+  EXPECT_FALSE(s.sleeper.has_bell());
+  s.sleeper.disarm();
+  EXPECT_EQ(s.armed.get(), 55);
+}
+
+using Slices = SleepSlices;
+
+TEST(SleepSlices, WithoutABellPausesGrowToAMillisecondAndStartAnewWithWhatWasFound) {
+  Slices slices;
+  EXPECT_EQ(slices.next(false, 0), Slices::first_pause_ns);
+  for (int i = 0; i < 10; ++i) slices.ended(SleepEnd::time, false);
+  EXPECT_EQ(slices.next(false, 0), Slices::longest_pause_ns);
+  slices.found();
+  EXPECT_EQ(slices.next(false, 0), Slices::first_pause_ns);
+}
+
+TEST(SleepSlices, ABellIsTrustedForLongOnceItEndedASleep) {
+  Slices slices;
+  EXPECT_EQ(slices.next(true, 1), Slices::first_slice_ns);
+  for (int i = 0; i < 10; ++i) slices.ended(SleepEnd::time, false);
+  EXPECT_EQ(slices.next(true, 1), Slices::untried_slice_ns);
+  slices.ended(SleepEnd::rung, true);
+  EXPECT_EQ(slices.next(true, 1), Slices::longest_slice_ns);
+  slices.found();
+  EXPECT_EQ(slices.next(true, 1), Slices::longest_slice_ns);
+}
+
+TEST(SleepSlices, ABellThatDidNotRingIsNotTrustedUntilItDoes) {
+  Slices slices;
+  (void)slices.next(true, 1);
+  for (int i = 0; i < 10; ++i) slices.ended(SleepEnd::rung, true);
+  slices.ended(SleepEnd::time, true);
+  EXPECT_EQ(slices.next(true, 1), Slices::first_slice_ns);
+  for (int i = 0; i < 10; ++i) slices.ended(SleepEnd::time, false);
+  EXPECT_EQ(slices.next(true, 1), Slices::first_slice_ns);
+  for (int i = 0; i < 10; ++i) slices.ended(SleepEnd::rung, true);
+  EXPECT_EQ(slices.next(true, 1), Slices::longest_slice_ns);
+}
+
+TEST(SleepSlices, OtherBellsHaveToProveThemselves) {
+  Slices slices;
+  (void)slices.next(true, 1);
+  for (int i = 0; i < 10; ++i) slices.ended(SleepEnd::rung, true);
+  EXPECT_EQ(slices.next(true, 2), Slices::first_slice_ns);
+  EXPECT_EQ(slices.next(false, 2), Slices::first_pause_ns);
+}
+
+}  // namespace
+}  // namespace tensorpool::agents::test
