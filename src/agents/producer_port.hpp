@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "agents/port_base.hpp"
+#include "agents/ringer.hpp"
 #include "protocol/frame/claim_window.hpp"
 #include "shm/seqlock.hpp"
 #include "shm/slot_image.hpp"
@@ -255,10 +256,13 @@ class ProducerPort final : public PortBase<Env> {
     if (!announce) counts().aborted.add();
     window_.finish(seq, announce);
     Told told = Told::held;
+    bool sent = false;
     window_.drain([&](std::uint64_t ready) {
       const Told outcome = publish(ready, leased);
+      sent |= outcome == Told::consumers;
       if (ready == seq) told = outcome;
     });
+    if (sent) ringer_.ring(wiring_->wake, *cell_);
     return told;
   }
 
@@ -317,6 +321,7 @@ class ProducerPort final : public PortBase<Env> {
   protocol::ClaimWindow window_;
   wire::DescriptorTemplate template_{0, 0};
   std::array<Parked, base::limits::claims_per_producer> parked_{};
+  Ringer ringer_;
 };
 
 }  // namespace tensorpool::agents
