@@ -147,6 +147,27 @@ class ConsumerPort final : public PortBase<Env> {
     return open_view(descriptor, polled) ? &view_ : nullptr;
   }
 
+  // For those that wait (client/waiting.hpp): whether there is something to poll for, or news of the conductor.
+  // What it receives waits in the inbox; what a poll would drop is dropped. Adopts nothing, so that what a
+  // sleeper knows of the Wiring stays true.
+  bool anything_waiting() {
+    for (int polls = 0; polls < base::limits::latest_polls; ++polls) {
+      // seq_cst: behind the store that announces the sleep (Cell::kick_sleeper).
+      if (this->closed() || cell_->mail.load(std::memory_order_seq_cst) != nullptr ||
+          !inbox_empty()) {
+        return true;
+      }
+      if (wiring_ == nullptr || wiring_->subscription == nullptr) return false;
+      const int received = active() && !halted_ ? receive() : drop_received();
+      if (received == 0) return false;
+    }
+    return true;  // an endless stream of what is others'
+  }
+  // Frames that were received and not polled yet.
+  bool received() const noexcept { return !inbox_empty(); }
+  // Whether the state is another than the last poll found.
+  bool state_changed() noexcept { return this->state() != last_state_; }
+
   bool view_open() const noexcept { return view_open_; }
   // R4 to R6 on the pulled view. REQUIRES view_open().
   bool view_intact() const noexcept { return view_.intact(); }
@@ -233,11 +254,13 @@ class ConsumerPort final : public PortBase<Env> {
       tell_changes(before, session != session_ || session_ != told_session_, polled.state);
     if (active() && !halted_) return true;
     inbox_head_ = inbox_tail_ = 0;
-    if (wiring_ != nullptr && wiring_->subscription != nullptr) {
-      (void)Env::subscription(*wiring_->subscription)
-          .poll([](const transport::Fragment&) {}, options_.fragment_limit);
-    }
+    if (wiring_ != nullptr && wiring_->subscription != nullptr) (void)drop_received();
     return false;
+  }
+
+  int drop_received() noexcept {
+    return Env::subscription(*wiring_->subscription)
+        .poll([](const transport::Fragment&) noexcept {}, options_.fragment_limit);
   }
 
   // Before the first entry: whoever was stopped past the end of its lease reads nothing any more. The

@@ -28,6 +28,11 @@ class PortBase {
   bool closed() const noexcept { return closed_; }
   std::uint64_t open_pins() const noexcept { return pins_; }
 
+  // Of the Wiring in use, null without one.
+  const WakeLinks* wake_links() const noexcept {
+    return wiring_ == nullptr ? nullptr : &wiring_->wake;
+  }
+
   // The public handle is gone; whoever lets go of the last pin deletes the port.
   void orphan() noexcept { orphaned_ = true; }
   bool finished() const noexcept { return orphaned_ && pins_ == 0; }
