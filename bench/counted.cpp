@@ -1,8 +1,9 @@
-// tp_bench_counted DIRECTORY AERON_DIR FRAMES: the fixed schedule that runs under callgrind.
+// tp_bench_counted DIRECTORY AERON_DIR FRAMES [WASTE]: the fixed schedule that runs under callgrind.
 //
-// One process, one thread: invoked clients, the media driver elsewhere. Only the three functions
-// marked noinline are counted; they do a fixed number of calls and wait for nothing. Conductors run
-// between them.
+// One process, one thread: invoked clients, the media driver elsewhere. Only what lies between two
+// toggles is counted: a fixed number of calls that wait for nothing. Conductors run between them.
+// WASTE instructions, or somewhat more, are added to every counted call: a deliberate slow-down, for
+// the test of the gate.
 #include <fmt/format.h>
 #include <valgrind/callgrind.h>
 
@@ -21,11 +22,22 @@ constexpr std::uint64_t frame_bytes = 64;
 constexpr std::uint32_t slots = 4096;
 constexpr std::uint64_t batch = 10;
 
+std::uint64_t waste = 0;
+
+inline void slow_down(std::uint64_t loops = waste) {
+  for (std::uint64_t i = 0; i < loops; ++i) __asm__ volatile("" ::: "memory");
+}
+
+// Out of line, so that each of them costs the same wherever it stands.
+[[gnu::noinline]] void toggle() { CALLGRIND_TOGGLE_COLLECT; }
+
 // claim + commit, `frames` times.
 [[gnu::noinline]] std::uint64_t produce(Producer& producer, const TensorSpec& spec,
                                         std::uint64_t frames) {
+  const std::uint64_t loops = waste;
   std::uint64_t told = 0;
   for (std::uint64_t i = 0; i < frames; ++i) {
+    slow_down(loops);
     auto slot = producer.claim(spec);
     if (!slot) return told;
     const auto committed = slot->commit();
@@ -36,9 +48,77 @@ constexpr std::uint64_t batch = 10;
 
 // Polls and proves; `polls` times. Frames are waiting.
 [[gnu::noinline]] std::uint64_t consume(Consumer& consumer, std::uint64_t polls) {
+  const std::uint64_t loops = waste;
   std::uint64_t delivered = 0;
-  for (std::uint64_t i = 0; i < polls; ++i)
+  for (std::uint64_t i = 0; i < polls; ++i) {
+    slow_down(loops);
     delivered += consumer.poll([](const Frame&) {}).delivered;
+  }
+  return delivered;
+}
+
+// The halves of the above, each between toggles of its own.
+
+std::uint64_t toggle_only(std::uint64_t calls) {
+  for (std::uint64_t i = 0; i < calls; ++i) {
+    toggle();
+    toggle();
+  }
+  return calls;
+}
+
+enum class Half { claim, commit };
+
+std::uint64_t produce_half(Producer& producer, const TensorSpec& spec, std::uint64_t frames,
+                           Half counted) {
+  std::uint64_t told = 0;
+  for (std::uint64_t i = 0; i < frames; ++i) {
+    if (counted == Half::claim) toggle();
+    if (counted == Half::claim) slow_down();
+    auto slot = producer.claim(spec);
+    if (counted == Half::claim) toggle();
+    if (!slot) return told;
+    if (counted == Half::commit) toggle();
+    if (counted == Half::commit) slow_down();
+    const auto committed = slot->commit();
+    if (counted == Half::commit) toggle();
+    if (committed && committed->told == Told::consumers) ++told;
+  }
+  return told;
+}
+
+// From the call of poll to the handler, with frames waiting and a limit of 1.
+std::uint64_t poll_half(Consumer& consumer, std::uint64_t polls) {
+  std::uint64_t delivered = 0;
+  for (std::uint64_t i = 0; i < polls; ++i) {
+    toggle();
+    slow_down();
+    delivered += consumer.poll([](const Frame&) { toggle(); }).delivered;
+  }
+  return delivered;
+}
+
+// From the end of the handler to that of poll.
+std::uint64_t proof_half(Consumer& consumer, std::uint64_t polls) {
+  std::uint64_t delivered = 0;
+  for (std::uint64_t i = 0; i < polls; ++i) {
+    delivered += consumer.poll([](const Frame&) { toggle(); }).delivered;
+    slow_down();
+    toggle();
+  }
+  return delivered;
+}
+
+// A frame at a time: poll never finds more than one.
+std::uint64_t one_by_one(Producer& producer, const TensorSpec& spec, Consumer& consumer,
+                         std::uint64_t frames) {
+  std::uint64_t delivered = 0;
+  for (std::uint64_t i = 0; i < frames; ++i) {
+    if (produce(producer, spec, 1) != 1) return delivered;
+    toggle();
+    delivered += consume(consumer, 1);
+    toggle();
+  }
   return delivered;
 }
 
@@ -55,7 +135,9 @@ class Schedule {
 
   void run() {
     attach();
-    for (int warm = 0; warm < 2; ++warm) round(false);
+    // What is counted is the steady state: every slot of the ring was used before, with the same shape.
+    const std::uint64_t frames_per_round = 6 * frames_;
+    for (std::uint64_t done = 0; done < 2 * slots; done += frames_per_round) round(false);
     round(true);
   }
 
@@ -83,26 +165,67 @@ class Schedule {
     }
   }
 
-  // One phase; its count goes to a dump of that name.
-  template <class Phase>
-  static void counted(bool count, const char* name, std::uint64_t expected, Phase&& phase) {
-    if (count) CALLGRIND_TOGGLE_COLLECT;
-    const std::uint64_t done = phase();
-    if (count) {
-      CALLGRIND_TOGGLE_COLLECT;
-      CALLGRIND_DUMP_STATS_AT(name);
-    }
+  static void expect(const char* name, std::uint64_t done, std::uint64_t expected) {
     if (done != expected)
       throw Failure(fmt::format("{}: {} frames instead of {}", name, done, expected));
   }
 
+  // One phase, which toggles by itself; its count goes to a dump of that name.
+  template <class Phase>
+  void toggling(bool count, const char* name, Phase&& phase) {
+    if (!count) {
+      // Warms up alike: nothing is collected, for what is switched on is thrown away.
+      expect(name, phase(), frames_);
+      CALLGRIND_ZERO_STATS;
+      return;
+    }
+    CALLGRIND_ZERO_STATS;
+    const std::uint64_t done = phase();
+    CALLGRIND_DUMP_STATS_AT(name);
+    expect(name, done, frames_);
+  }
+  // One phase that is counted from its begin to its end.
+  template <class Phase>
+  void counted(bool count, const char* name, Phase&& phase) {
+    toggling(count, name, [&] {
+      toggle();
+      const std::uint64_t done = phase();
+      toggle();
+      return done;
+    });
+  }
+
+  std::uint64_t ten() { return consume(consumer_ten_, frames_ / batch); }
+  std::uint64_t one() { return consume(consumer_one_, frames_); }
+  void drain() {
+    expect("limit 10", ten(), frames_);
+    expect("limit 1", one(), frames_);
+  }
+  void fill() { expect("producer", produce(producer_, spec_, frames_), frames_); }
+
   void round(bool count) {
     conduct();
-    if (count) CALLGRIND_ZERO_STATS;
-    counted(count, "producer", frames_, [&] { return produce(producer_, spec_, frames_); });
-    counted(count, "consumer_ten", frames_,
-            [&] { return consume(consumer_ten_, frames_ / batch); });
-    counted(count, "consumer_one", frames_, [&] { return consume(consumer_one_, frames_); });
+    toggling(count, "nothing", [&] { return toggle_only(frames_); });
+    counted(count, "producer", [&] { return produce(producer_, spec_, frames_); });
+    counted(count, "consumer_ten", [&] { return ten(); });
+    counted(count, "consumer_one", [&] { return one(); });
+    conduct();
+    toggling(count, "claim", [&] { return produce_half(producer_, spec_, frames_, Half::claim); });
+    drain();
+    toggling(count, "commit",
+             [&] { return produce_half(producer_, spec_, frames_, Half::commit); });
+    drain();
+    conduct();
+    fill();
+    toggling(count, "poll", [&] { return poll_half(consumer_one_, frames_); });
+    expect("limit 10", ten(), frames_);
+    fill();
+    toggling(count, "proof", [&] { return proof_half(consumer_one_, frames_); });
+    expect("limit 10", ten(), frames_);
+    conduct();
+    toggling(count, "consumer_single",
+             [&] { return one_by_one(producer_, spec_, consumer_ten_, frames_); });
+    expect("limit 1", one(), frames_);
   }
 
   std::uint64_t frames_;
@@ -114,14 +237,22 @@ class Schedule {
   TensorSpec spec_;
 };
 
+std::uint64_t number(int argc, char** argv, int which) {
+  std::uint64_t value = 0;
+  if (which < argc)
+    (void)std::from_chars(argv[which], argv[which] + std::strlen(argv[which]), value);
+  return value;
+}
+
 int run(int argc, char** argv) {
-  std::uint64_t frames = 0;
-  if (argc == 4) (void)std::from_chars(argv[3], argv[3] + std::strlen(argv[3]), frames);
-  if (frames == 0 || frames % batch != 0 || frames > slots / 2) {
-    fmt::print(stderr, "usage: {} DIRECTORY AERON_DIR FRAMES (a multiple of 10, at most 2048)\n",
+  const std::uint64_t frames = number(argc, argv, 3);
+  if (argc < 4 || argc > 5 || frames == 0 || frames % batch != 0 || frames > slots / 2) {
+    fmt::print(stderr,
+               "usage: {} DIRECTORY AERON_DIR FRAMES (a multiple of 10, at most 2048) [WASTE]\n",
                argv[0]);
     return 2;
   }
+  waste = number(argc, argv, 4);
   Schedule(argv[1], argv[2], frames).run();
   return 0;
 }

@@ -44,7 +44,7 @@ void read_dump(const std::filesystem::path& file, std::map<std::string, std::uin
 
 [[noreturn]] void run_valgrind(const std::string& valgrind, const std::string& program,
                                const Stage& stage, const std::string& out,
-                               const std::string& frames) {
+                               const std::string& frames, const std::string& waste) {
   const int log = ::open((out + "/log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (log >= 0) {
     (void)::dup2(log, STDOUT_FILENO);
@@ -52,10 +52,17 @@ void read_dump(const std::filesystem::path& file, std::map<std::string, std::uin
   }
   const std::string dumps = "--callgrind-out-file=" + out + "/callgrind.out";
   const std::string aeron_dir = stage.aeron_dir();
-  const std::array<const char*, 9> arguments = {
-      valgrind.c_str(),  "--tool=callgrind", "--collect-atstart=no",
-      dumps.c_str(),     program.c_str(),    stage.directory().c_str(),
-      aeron_dir.c_str(), frames.c_str(),     nullptr};
+  const std::array<const char*, 11> arguments = {valgrind.c_str(),
+                                                 "--tool=callgrind",
+                                                 "--collect-atstart=no",
+                                                 "--compress-strings=no",
+                                                 dumps.c_str(),
+                                                 program.c_str(),
+                                                 stage.directory().c_str(),
+                                                 aeron_dir.c_str(),
+                                                 frames.c_str(),
+                                                 waste.c_str(),
+                                                 nullptr};
   (void)::execv(valgrind.c_str(), const_cast<char* const*>(arguments.data()));
   throw Failure("valgrind cannot be run");
 }
@@ -69,7 +76,7 @@ std::string log_of(const std::string& out) {
 }  // namespace
 
 Instructions count_instructions(const Stage& stage, const std::string& program, bool quick,
-                                const std::string& keep) {
+                                const std::string& keep, std::uint64_t waste) {
   Instructions result;
   const std::string valgrind = find_program("valgrind");
   if (valgrind.empty()) {
@@ -80,8 +87,10 @@ Instructions count_instructions(const Stage& stage, const std::string& program, 
   const std::string out = stage.directory() + "/callgrind";
   std::filesystem::create_directories(out);
   try {
-    stage.run(
-        {[&] { run_valgrind(valgrind, program, stage, out, std::to_string(result.frames)); }});
+    stage.run({[&] {
+      run_valgrind(valgrind, program, stage, out, std::to_string(result.frames),
+                   std::to_string(waste));
+    }});
   } catch (const Interrupted&) {
     throw;
   } catch (const Failure& failure) {
@@ -101,6 +110,13 @@ Instructions count_instructions(const Stage& stage, const std::string& program, 
   result.producer = per_frame("producer");
   result.consumer_ten = per_frame("consumer_ten");
   result.consumer_one = per_frame("consumer_one");
+  // Phases that are switched on and off for each call contain what that costs.
+  const double switching = per_frame("nothing");
+  result.consumer_single = per_frame("consumer_single") - switching;
+  result.claim = per_frame("claim") - switching;
+  result.commit = per_frame("commit") - switching;
+  result.poll = per_frame("poll") - switching;
+  result.proof = per_frame("proof") - switching;
   if (!keep.empty()) {
     std::filesystem::create_directories(keep);
     std::filesystem::copy(out, keep,

@@ -11,14 +11,20 @@ namespace tensorpool::bench {
 struct Instructions {
   double producer = 0;         // claim + commit
   double consumer_ten = 0;     // poll with a limit of 10, ten frames waiting, per frame
-  double consumer_one = 0;     // poll with a limit of 1, per frame
+  double consumer_one = 0;     // poll with a limit of 1, frames waiting, per frame
+  double consumer_single = 0;  // poll that finds one frame and no more, whatever its limit
+  double claim = 0;            // the halves of `producer`
+  double commit = 0;
+  double poll = 0;             // of `consumer_one`: up to the handler
+  double proof = 0;            // and from its end on
   std::uint64_t frames = 0;    // counted, each
   std::string why_not;         // not empty: nothing was counted, and why
   std::string profile_folder;  // where the profiles are kept; empty: nowhere
 };
 
-// Runs `program` under valgrind. `keep`: a folder to copy callgrind's profiles to, or empty.
+// Runs `program` under valgrind. `keep`: a folder to copy callgrind's profiles to, or empty. `waste`:
+// instructions added to every counted call, for the test of the gate.
 Instructions count_instructions(const Stage& stage, const std::string& program, bool quick,
-                                const std::string& keep);
+                                const std::string& keep, std::uint64_t waste = 0);
 
 }  // namespace tensorpool::bench
