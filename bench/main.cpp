@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "driver_bench.hpp"
+#include "instructions_gate.hpp"
 #include "ping_pong.hpp"
 #include "report.hpp"
 
@@ -191,6 +192,7 @@ int main(int argc, char** argv) {
   driver_app->add_option("--produce", produce, "What the bench starts itself")
       ->expected(3)
       ->group("");
+  const InstructionsGate gate(app, options.counted_program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -203,6 +205,7 @@ int main(int argc, char** argv) {
       return publish_until_killed(
           {produce[0], produce[1], static_cast<std::uint32_t>(std::stoul(produce[2]))});
     }
+    if (gate.asked()) return gate.run();
     if (driver_app->parsed()) return run_driver(driver, driver_json_file);
     return run(options);
   } catch (const Interrupted&) {
