@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/fork.hpp"
 #include "base/futex.hpp"
+#include "protocol/frame/wake.hpp"
 
 namespace tensorpool::agents {
 
@@ -140,18 +141,14 @@ struct Cell {
   Wiring* take_returns() noexcept { return returns.exchange(nullptr, std::memory_order_acquire); }
 
   // Conductor: publishes `wiring`; what comes back was never adopted and is the conductor's again.
-  // seq_cst for kick_sleeper().
+  // K0, for kick_sleeper().
   Wiring* publish(Wiring* wiring) noexcept {
-    return mail.exchange(wiring, std::memory_order_seq_cst);
+    return mail.exchange(wiring, protocol::WakeOrders::k0_mail);
   }
-  // Conductor, after publish(): ends the sleep that the port may be in or be about to begin. No kick is lost:
-  // in the order of all seq_cst operations either this load is behind the port's store to `asleep`, and then
-  // the word that it sleeps on changes; or it is before, and then so was the exchange, and the port's look
-  // into its mail, which comes behind that store, finds the Wiring.
+  // Conductor, after publish(): ends the sleep that the port may be in or be about to begin (K1 … K3 of
+  // protocol/frame/wake.hpp).
   void kick_sleeper() noexcept {
-    if (asleep.load(std::memory_order_seq_cst) == 0) return;
-    // Pairs with the acquire of the port: who sees the new word sees the mail.
-    kick.fetch_add(1, std::memory_order_release);
+    if (!protocol::HostWake::kick(asleep, kick)) return;
     (void)base::futex_wake_all(&kick, base::FutexScope::process);
   }
 };

@@ -147,13 +147,12 @@ class ConsumerPort final : public PortBase<Env> {
     return open_view(descriptor, polled) ? &view_ : nullptr;
   }
 
-  // For those that wait (client/waiting.hpp): whether there is something to poll for, or news of the conductor.
+  // C4 of protocol/frame/wake.hpp, for those that wait (client/waiting.hpp): whether there is something to poll for, or news of the conductor.
   // What it receives waits in the inbox; what a poll would drop is dropped. Adopts nothing, so that what a
   // sleeper knows of the Wiring stays true.
   bool anything_waiting() {
     for (int polls = 0; polls < base::limits::latest_polls; ++polls) {
-      // seq_cst: behind the store that announces the sleep (Cell::kick_sleeper).
-      if (this->closed() || cell_->mail.load(std::memory_order_seq_cst) != nullptr ||
+      if (this->closed() || cell_->mail.load(protocol::WakeOrders::c4_mail) != nullptr ||
           !inbox_empty()) {
         return true;
       }

@@ -15,9 +15,8 @@ void Ringer::wake(const WakeLinks& links, Cell& cell, std::uint64_t commit) noex
   bool worth_it = false;
   for (std::uint32_t i = 0; i < links.count; ++i) {
     const transport::CounterPlace& place = links.others[i];
-    // Ring looked until the first that is armed: this is where the others are looked at, in the same order
-    // behind the bell.
-    if (Wake::look(*place.value) == 0 || !place.live()) continue;
+    // The ring looked until the first that is armed; here are the others, behind the bell as well.
+    if (!protocol::HostWake::is_armed(*place.value) || !place.live()) continue;
     Waiter& waiter = waiters_[i];
     if (waiter.seen + 1 != commit) waiter = Waiter{};
     waiter.seen = commit;

@@ -15,10 +15,10 @@
 #include <span>
 
 #include "agents/cell.hpp"
-#include "agents/wake_memory.hpp"
 #include "agents/wiring.hpp"
 #include "base/clock.hpp"
 #include "base/limits.hpp"
+#include "protocol/frame/wake.hpp"
 
 namespace tensorpool::agents {
 
@@ -29,10 +29,9 @@ class Ringer {
   void ring(const WakeLinks& links, Cell& cell) noexcept {
     if (!links.own.live()) return;
     const std::uint64_t commit =
-        static_cast<std::uint64_t>(
-            std::atomic_ref<std::int64_t>(*links.own.value).load(std::memory_order_relaxed)) +
-        1;
-    if (!Wake::ring(*links.own.value, commit, std::span(links.words).first(links.count))) [[likely]]
+        protocol::HostWakeMemory::load(*links.own.value, std::memory_order_relaxed) + 1;
+    if (!protocol::HostWake::ring(*links.own.value, commit,
+                                  std::span(links.words).first(links.count))) [[likely]]
       return;
     wake(links, cell, commit);
   }

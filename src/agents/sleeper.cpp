@@ -4,8 +4,12 @@
 #include <chrono>
 #include <thread>
 
+#include "protocol/frame/wake.hpp"
+
 namespace tensorpool::agents {
 namespace {
+
+using protocol::HostWake;
 
 // Of the process: a kernel does not learn it later.
 std::atomic<bool> no_waitv{false};
@@ -15,28 +19,27 @@ std::atomic<bool> no_waitv{false};
 bool Sleeper::waits_for_all() noexcept { return !no_waitv.load(std::memory_order_relaxed); }
 
 void Sleeper::arm(const WakeLinks& links) noexcept {
-  words_.asleep.store(1, std::memory_order_seq_cst);
+  HostWake::fall_asleep(words_.asleep);
   armed_ = {};
-  if (links.own.live()) {
-    armed_ = links.own;
-    Wake::arm(*armed_.value);
-  }
-  // Pairs with the release of Cell::kick_sleeper(): a kick that is seen here lets the last look see the mail.
-  futexes_[0] = {&words_.kick, words_.kick.load(std::memory_order_acquire),
-                 base::FutexScope::process};
-  count_ = 1;
-  // Nobody rings for who is not armed.
-  if (!armed_) return;
-  for (std::uint32_t i = 0; i < links.count && count_ < futexes_.size(); ++i) {
-    const transport::CounterPlace& bell = links.others[i];
-    if (!bell.live()) continue;
-    // The bell's low half: it is the first on a little-endian machine, the only kind there is here.
-    futexes_[count_++] = {bell.value, static_cast<std::uint32_t>(Wake::look(*bell.value)),
-                          base::FutexScope::shared};
-  }
+  if (!links.own.live()) return;
+  armed_ = links.own;
+  HostWake::arm(*armed_.value);
 }
 
-SleepEnd Sleeper::sleep(base::Nanos until_ns) noexcept {
+void Sleeper::look(const WakeLinks& links) noexcept {
+  count_ = 1;
+  // Nobody rings for who is not armed.
+  for (std::uint32_t i = 0; armed_ && i < links.count && count_ < futexes_.size(); ++i) {
+    const transport::CounterPlace& bell = links.others[i];
+    if (!bell.live()) continue;
+    // The low half comes first.
+    futexes_[count_++] = {bell.value, static_cast<std::uint32_t>(HostWake::look(*bell.value)),
+                          base::FutexScope::shared};
+  }
+  futexes_[0] = {&words_.kick, HostWake::look_at_kick(words_.kick), base::FutexScope::process};
+}
+
+SleepEnd Sleeper::wait(base::Nanos until_ns) noexcept {
   base::FutexOutcome outcome;
   if (count_ == 1) {
     outcome.end = base::futex_wait(futexes_[0], until_ns);
@@ -68,8 +71,8 @@ SleepEnd Sleeper::sleep(base::Nanos until_ns) noexcept {
 }
 
 void Sleeper::disarm() noexcept {
-  if (armed_ && armed_.live()) Wake::disarm(*armed_.value);
-  words_.asleep.store(0, std::memory_order_relaxed);
+  if (armed_ && armed_.live()) HostWake::disarm(*armed_.value);
+  HostWake::stay_awake(words_.asleep);
 }
 
 base::Nanos SleepSlices::cap() const noexcept {

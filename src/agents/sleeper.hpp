@@ -1,15 +1,14 @@
 // A waiter's half of the wake-up extension: how somebody sleeps until a bell rings or the conductor has news
 // (docs/internals/concurrency.md, section 7; the memory orders are those of protocol/frame/wake.hpp).
 //
-// The order is the caller's to keep: arm(); a last look, behind it, at everything that a bell or a kick may
-// announce; sleep() if there was nothing; disarm(). What comes in between ends the sleep, or lets none begin.
+// These are the steps C1 … C3, C5 and C6 of the recipe, whose order protocol::HostWake::sleep_once() keeps; C4,
+// the last look at everything that a bell or a kick may announce, is the caller's.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 
-#include "agents/wake_memory.hpp"
 #include "agents/wiring.hpp"
 #include "base/clock.hpp"
 #include "base/futex.hpp"
@@ -26,7 +25,7 @@ struct KickWords {
 enum class SleepEnd : std::uint8_t {
   rung,     // by a producer
   kicked,   // by the conductor
-  changed,  // a bell had rung, or the conductor had kicked, since arm(): nobody slept
+  changed,  // a bell had rung, or the conductor had kicked, since look(): nobody slept
   time,
   interrupted,  // by a signal
 };
@@ -36,15 +35,18 @@ class Sleeper {
  public:
   explicit Sleeper(KickWords words) noexcept : words_(words) {}
 
-  // Says that we are about to sleep, to those bells of `links` that are live still and to the conductor, and
-  // takes down what they say.
+  // C1: tells the producers behind the bells of `links`, and the conductor, that we are about to sleep.
   void arm(const WakeLinks& links) noexcept;
-  // Whether a bell can end the sleep. REQUIRES arm().
+  // C2, C3: takes down what bells and kick say. REQUIRES arm(), of the same links.
+  void look(const WakeLinks& links) noexcept;
+  // Whether a bell can end the sleep. REQUIRES look().
   bool has_bell() const noexcept { return count_ > 1; }
   // Whether this kernel can wait for bells and conductor at once; otherwise a kick does not end a sleep that
   // has a bell, so do not sleep for long.
   static bool waits_for_all() noexcept;
-  SleepEnd sleep(base::Nanos until_ns) noexcept;
+  // C5. REQUIRES look().
+  SleepEnd wait(base::Nanos until_ns) noexcept;
+  // C6.
   void disarm() noexcept;
 
  private:

@@ -78,8 +78,8 @@ class RealWaiter {
     tid_ = static_cast<int>(::syscall(SYS_gettid));
     Sleeper sleeper({asleep_, kick_});
     while (!over_) {
-      sleeper.arm(links_);
-      if (!over_) (void)sleeper.sleep(INT64_MAX);
+      get_ready(sleeper, links_);
+      if (!over_) (void)sleeper.wait(INT64_MAX);
       ++ended_;
       sleeper.disarm();
     }

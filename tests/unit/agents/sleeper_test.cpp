@@ -26,9 +26,9 @@ struct Scene {
   Ringer ringer;
   Sleeper sleeper{{cell.asleep, cell.kick}};
 
-  // Ends `sleep` of this thread from another one, again and again: a sleep may begin late.
+  // Ends the sleep of this thread from another one, again and again: it may begin late.
   template <class Wake>
-  SleepEnd sleep_until(Wake&& wake) {
+  SleepEnd wait_while(Wake&& wake) {
     std::atomic<bool> over{false};
     std::thread other([&] {
       while (!over) {
@@ -36,7 +36,7 @@ struct Scene {
         std::this_thread::yield();
       }
     });
-    const SleepEnd end = sleeper.sleep(for_ever);
+    const SleepEnd end = sleeper.wait(for_ever);
     over = true;
     other.join();
     return end;
@@ -46,7 +46,7 @@ struct Scene {
 TEST(Sleeper, SaysThatItIsAboutToSleepAndThatItIsAwake) {
   Scene s;
   const WakeLinks links = wake_links(s.armed, {&s.bell});
-  s.sleeper.arm(links);
+  get_ready(s.sleeper, links);
   EXPECT_EQ(s.armed.get(), 1);
   EXPECT_EQ(s.cell.asleep, 1U);
   EXPECT_TRUE(s.sleeper.has_bell());
@@ -59,25 +59,25 @@ TEST(Sleeper, IsEndedByABell) {
   Scene s;
   const WakeLinks links = wake_links(s.armed, {&s.bell, &s.second});
   const WakeLinks theirs = wake_links(s.second, {&s.armed});
-  s.sleeper.arm(links);
-  const SleepEnd end = s.sleep_until([&] { s.ringer.ring(theirs, s.producer); });
+  get_ready(s.sleeper, links);
+  const SleepEnd end = s.wait_while([&] { s.ringer.ring(theirs, s.producer); });
   EXPECT_TRUE(end == SleepEnd::rung || end == SleepEnd::changed);
   s.sleeper.disarm();
 }
 
 TEST(Sleeper, IsEndedByTheConductor) {
   Scene s;
-  s.sleeper.arm(wake_links(s.armed, {&s.bell}));
-  const SleepEnd end = s.sleep_until([&] { s.cell.kick_sleeper(); });
+  get_ready(s.sleeper, wake_links(s.armed, {&s.bell}));
+  const SleepEnd end = s.wait_while([&] { s.cell.kick_sleeper(); });
   EXPECT_TRUE(end == SleepEnd::kicked || end == SleepEnd::changed);
   s.sleeper.disarm();
 }
 
 TEST(Sleeper, WithoutABellIsEndedByTheConductorToo) {
   Scene s;
-  s.sleeper.arm(WakeLinks{});
+  get_ready(s.sleeper, WakeLinks{});
   EXPECT_FALSE(s.sleeper.has_bell());
-  const SleepEnd end = s.sleep_until([&] { s.cell.kick_sleeper(); });
+  const SleepEnd end = s.wait_while([&] { s.cell.kick_sleeper(); });
   EXPECT_TRUE(end == SleepEnd::kicked || end == SleepEnd::changed);
   s.sleeper.disarm();
 }
@@ -86,26 +86,26 @@ TEST(Sleeper, WithoutABellIsEndedByTheConductorToo) {
 TEST(Sleeper, DoesNotSleepOverWhatCameAfterItWasArmed) {
   Scene s;
   const WakeLinks theirs = wake_links(s.second, {&s.armed});
-  s.sleeper.arm(wake_links(s.armed, {&s.bell, &s.second}));
+  get_ready(s.sleeper, wake_links(s.armed, {&s.bell, &s.second}));
   s.ringer.ring(theirs, s.producer);
-  EXPECT_EQ(s.sleeper.sleep(for_ever), SleepEnd::changed);
+  EXPECT_EQ(s.sleeper.wait(for_ever), SleepEnd::changed);
   s.sleeper.disarm();
-  s.sleeper.arm(wake_links(s.armed, {&s.bell}));
+  get_ready(s.sleeper, wake_links(s.armed, {&s.bell}));
   s.cell.kick_sleeper();
-  EXPECT_EQ(s.sleeper.sleep(for_ever), SleepEnd::changed);
+  EXPECT_EQ(s.sleeper.wait(for_ever), SleepEnd::changed);
   s.sleeper.disarm();
-  s.sleeper.arm(WakeLinks{});
+  get_ready(s.sleeper, WakeLinks{});
   s.cell.kick_sleeper();
-  EXPECT_EQ(s.sleeper.sleep(for_ever), SleepEnd::changed);
+  EXPECT_EQ(s.sleeper.wait(for_ever), SleepEnd::changed);
   s.sleeper.disarm();
 }
 
 TEST(Sleeper, EndsWhenItsTimeIsOver) {
   Scene s;
   for (const WakeLinks& links : {wake_links(s.armed, {&s.bell}), WakeLinks{}}) {
-    s.sleeper.arm(links);
-    EXPECT_EQ(s.sleeper.sleep(base::SystemClock::monotonic() + 1'000'000), SleepEnd::time);
-    EXPECT_EQ(s.sleeper.sleep(-1), SleepEnd::time);
+    get_ready(s.sleeper, links);
+    EXPECT_EQ(s.sleeper.wait(base::SystemClock::monotonic() + 1'000'000), SleepEnd::time);
+    EXPECT_EQ(s.sleeper.wait(-1), SleepEnd::time);
     s.sleeper.disarm();
   }
 }
@@ -114,7 +114,7 @@ TEST(Sleeper, NobodyIsKickedWhoIsAwake) {
   Scene s;
   s.cell.kick_sleeper();
   EXPECT_EQ(s.cell.kick, 0U);
-  s.sleeper.arm(WakeLinks{});
+  get_ready(s.sleeper, WakeLinks{});
   s.cell.kick_sleeper();
   EXPECT_EQ(s.cell.kick, 1U);
   s.sleeper.disarm();
@@ -126,11 +126,11 @@ TEST(Sleeper, TrustsNoPlaceThatWasGivenToSomebodyElse) {
   Scene s;
   const WakeLinks links = wake_links(s.armed, {&s.bell, &s.second});
   s.bell.reuse();
-  s.sleeper.arm(links);
+  get_ready(s.sleeper, links);
   EXPECT_TRUE(s.sleeper.has_bell());
   s.sleeper.disarm();
   s.second.reuse();
-  s.sleeper.arm(links);
+  get_ready(s.sleeper, links);
   EXPECT_FALSE(s.sleeper.has_bell());
   EXPECT_EQ(s.armed.get(), 1);
   // It becomes another's while we sleep.
@@ -138,7 +138,7 @@ TEST(Sleeper, TrustsNoPlaceThatWasGivenToSomebodyElse) {
   s.sleeper.disarm();
   EXPECT_EQ(s.armed.get(), 1);
   s.armed.set(55);
-  s.sleeper.arm(links);
+  get_ready(s.sleeper, links);
   EXPECT_FALSE(s.sleeper.has_bell());
   s.sleeper.disarm();
   EXPECT_EQ(s.armed.get(), 55);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "agents/sleeper.hpp"
 #include "agents/wiring.hpp"
 
 namespace tensorpool::agents::test {
@@ -31,6 +32,12 @@ inline WakeLinks wake_links(FakeCounterMemory& own,
   for (FakeCounterMemory* other : others) links.add(other->place());
   links.version = version;
   return links;
+}
+
+// C1 to C3.
+inline void get_ready(Sleeper& sleeper, const WakeLinks& links) {
+  sleeper.arm(links);
+  sleeper.look(links);
 }
 
 }  // namespace tensorpool::agents::test
