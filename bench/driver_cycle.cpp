@@ -10,7 +10,7 @@
 #include "agents/driver/driver_agent.hpp"
 #include "base/posix_file_system.hpp"
 #include "driver_bench.hpp"
-#include "statistics.hpp"
+#include "histogram.hpp"
 #include "transport/aeron/aeron_transport.hpp"
 #include "transport/channel.hpp"
 #include "wire/codec.hpp"

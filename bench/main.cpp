@@ -1,130 +1,120 @@
-// tp_bench: the workloads of bench/README.md in one run. Exit code 0: measured; 1: something
-// failed, or a delivered frame held wrong bytes; 2: bad arguments; 130: interrupted.
+// tp_bench: how tensorpool stands against the limit and against what one would take instead.
+//
+// Subjects (subject.hpp), one file each:
+//   subjects/tensorpool.cpp   ours
+//   subjects/ring.cpp         bound: a bare ring in shared memory, no middleware
+//   subjects/aeron.cpp        bound of latency: 48 bytes over raw Aeron IPC
+//   subjects/futex.cpp        bound of waking up: a word and a futex
+//   rivals/                   iceoryx2, ZeroMQ over ipc, a Unix socket with shared memory: when asked for
+//   memcpy                    bound of copying; in workloads/copy_in.cpp
+// Workloads (workload.hpp), one file each in workloads/:
+//   closed_loop   open_loop   copy_in   in_place   no_touch   fan_out   many_streams   many_pools
+//   conductors    reader_restart   overwrites   wake_up   idle_cpu
+// Beside them: instructions.* and counted.cpp (callgrind), instructions_gate.* (`instructions`), driver_*.cpp (`driver`).
+//
+// Exit code 0: measured; 1: something failed, or a delivered frame held wrong bytes; 2: bad
+// arguments; 130: interrupted. What cannot be measured here is named, and the rest is measured.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <optional>
+#include <memory>
 
+#include "arguments.hpp"
+#include "cpu_clock.hpp"
 #include "driver_bench.hpp"
 #include "instructions_gate.hpp"
-#include "ping_pong.hpp"
 #include "report.hpp"
 
 namespace tensorpool::bench {
 namespace {
 
-constexpr std::uint64_t KiB = 1024;
-constexpr std::uint64_t MiB = 1024 * KiB;
-
-struct Options {
-  bool quick = false;
-  std::size_t rounds = 5;
-  std::string json;
-  std::string only;
-  std::string counted_program;
-  std::string keep_profiles;
-  bool instructions = true;
-
-  bool wants(const char* part) const { return only.empty() || only == part; }
-};
-
-Percentiles one_round(const Stage& stage, const Cpus& cpus, const PingOptions& options,
-                      const LatencyRow& row, std::uint64_t size) {
-  const Shared<PingBoard> board;
-  stage.run({[&] {
-               pin(cpus.second);
-               if (row.is_tensorpool)
-                 echo_tensorpool(stage, size, *board, options);
-               else
-                 echo_aeron(stage.aeron_dir(), *board, options);
-             },
-             [&] {
-               pin(cpus.first);
-               if (row.is_tensorpool)
-                 ping_tensorpool(stage, size, *board, options);
-               else
-                 ping_aeron(stage.aeron_dir(), *board, options);
-             }});
-  return board->half_round_trip;
-}
-
-std::vector<LatencyRow> measure_latency(const Stage& stage, const Cpus& cpus,
-                                        const Options& options) {
-  const std::uint64_t sizes[] = {0, 64, 64 * KiB, 640 * KiB};
-  std::vector<LatencyRow> rows = {{"raw Aeron, 48 B", false, {}},
-                                  {"tensorpool, 64 B", true, {}},
-                                  {"tensorpool, 64 KiB", true, {}},
-                                  {"tensorpool, 640 KiB", true, {}}};
-  PingOptions ping;
-  ping.share_cpu = cpus.shared();
-  if (options.quick) {
-    ping.warm_up = 500;
-    ping.pings = 1'000;
-  }
-  for (std::size_t round = 0; round < options.rounds; ++round) {
-    fmt::print(stderr, "bench: latency, round {} of {}\n", round + 1, options.rounds);
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      rows[i].rounds.push_back(one_round(stage, cpus, ping, rows[i], sizes[i]));
-  }
-  return rows;
-}
-
-std::vector<ThroughputRow> measure_throughput(const Stage& stage, const Cpus& cpus,
-                                              const Options& options) {
-  std::vector<ThroughputRow> rows = {
-      {64 * KiB, 64, {}, {}}, {640 * KiB, 16, {}, {}}, {8 * MiB, 8, {}, {}}};
-  for (std::size_t round = 0; round < options.rounds; ++round) {
-    fmt::print(stderr, "bench: throughput, round {} of {}\n", round + 1, options.rounds);
-    for (ThroughputRow& row : rows) {
-      ThroughputOptions one{row.frame_bytes, row.slots, 1'000'000'000};
-      if (options.quick) one.duration_ns = 50'000'000;
-      row.memcpy_rounds.push_back(measure_memcpy(stage, cpus, one));
-      row.rounds.push_back(measure_stream(stage, cpus, one));
-    }
-  }
-  return rows;
-}
-
-Report measure(const Options& options) {
-  Report report;
-  report.quick = options.quick;
-  report.cpus = choose_cpus();
-  const Stage stage;
-  if (options.wants("latency")) report.latency = measure_latency(stage, report.cpus, options);
-  if (options.wants("throughput"))
-    report.throughput = measure_throughput(stage, report.cpus, options);
-  if (!options.wants("instructions") || !options.instructions) {
-    report.instructions.why_not = "not asked for";
-  } else {
-    fmt::print(stderr, "bench: instructions\n");
-    report.instructions =
-        count_instructions(stage, options.counted_program, options.quick, options.keep_profiles);
-  }
-  return report;
-}
-
-void write_json(const std::string& name, const nlohmann::ordered_json& json) {
+void write_json(const std::string& name, const Json& json) {
   if (name.empty()) return;
   std::ofstream file(name);
   file << json.dump(2) << '\n';
   if (!file) throw Failure(fmt::format("cannot write {}", name));
 }
 
-int run(const Options& options) {
-  const Report report = measure(options);
-  const nlohmann::ordered_json json = to_json(report);
-  print(json);
-  write_json(options.json, json);
-  for (const ThroughputRow& row : report.throughput) {
-    for (const Throughput& round : row.rounds) {
-      if (round.wrong != 0) throw Failure("a delivered frame held wrong bytes");
+int list(const std::vector<Entry>& subjects) {
+  fmt::print("workloads\n");
+  for (const auto& workload : all_workloads())
+    fmt::print("  {:<16}{}\n", workload->name(), workload->title());
+  fmt::print("  {:<16}Instructions per frame\n\nsubjects\n", instructions_name);
+  for (const Entry& entry : subjects)
+    fmt::print("  {:<16}{}\n", entry.name,
+               entry.why_not.empty() ? entry.subject->setup() : entry.why_not);
+  fmt::print("  {:<16}one process, one CPU, in copy-in only\n", memcpy_name);
+  return 0;
+}
+
+// What one should know before one looks at a number, also on the terminal.
+void print_machine(const Json& environment, const Plan& plan) {
+  fmt::print("{:<10}{}, {} available\n", "CPU", environment["cpu"].get<std::string>(),
+             environment["cpus_available"].get<int>());
+  for (const char* key : {"kernel", "compiler", "build", "aeron"})
+    fmt::print("{:<10}{}\n", key, environment[key].get<std::string>());
+  if (plan.cpus.why_not_pinned.empty())
+    fmt::print("{:<10}senders on CPU {}, readers on CPU {}\n", "pinned", plan.cpus.first,
+               plan.cpus.second);
+  else
+    fmt::print("NOT PINNED: {}. Tails are those of the scheduler.\n", plan.cpus.why_not_pinned);
+  if (plan.cpus.shared())
+    fmt::print("ONE CPU: workers take turns; latencies are those of the scheduler.\n");
+  if (const std::string why = why_no_instructions(); !why.empty())
+    fmt::print("fan-out shows CPU time only, no instructions: {}\n", why);
+}
+
+std::string prepare_folder(const std::string& out) {
+  if (out.empty()) return {};
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) throw BadArgument(fmt::format("--out '{}': {}", out, error.message()));
+  return out;
+}
+
+int run(const Wishes& wishes) {
+  const std::vector<Entry> subjects = all_subjects();
+  if (wishes.list) return list(subjects);
+  Run run;
+  Plan plan = make_plan(wishes, subjects, run.holes);
+  const auto workloads = chosen_workloads(wishes);
+  const std::string folder = prepare_folder(wishes.out);
+  plan.cpus = choose_cpus();
+  const Json environment = machine(plan.cpus);
+  print_machine(environment, plan);
+  Instructions counted;
+  {
+    const Stage stage;
+    Runner runner(stage, plan);
+    for (const auto& workload : workloads) runner.run(*workload, run);
+    if (wants_instructions(wishes)) {
+      fmt::print(stderr, "bench: instructions\n");
+      counted = count_instructions(stage, wishes.counted_program, plan.quick, wishes.keep_profiles);
     }
   }
-  return 0;
+  Json json = {{"environment", environment}};
+  json.update(to_json(run, plan));
+  json["subjects"] = to_json(subjects);
+  if (wants_instructions(wishes)) json["instructions"] = to_json(counted);
+  print(json);
+  write_json(wishes.json, json);
+  if (!folder.empty()) {
+    write_json(folder + "/report.json", json);
+    write_histograms(run, folder);
+  }
+  bool good = true;
+  for (const Hole& hole : run.holes) good = good && !hole.failed;
+  for (const Findings& found : run.findings) {
+    for (const Row& row : found.rows) {
+      for (const Outcome& round : row.rounds) {
+        if (round.books.wrong != 0) throw Failure("a delivered frame held wrong bytes");
+      }
+    }
+  }
+  return good ? 0 : 1;
 }
 
 int run_driver(const DriverBenchOptions& options, const std::string& json_file) {
@@ -146,7 +136,7 @@ int run_driver(const DriverBenchOptions& options, const std::string& json_file) 
     part("idle", [&] { measure_idle(rows, stage, options); });
     if (interrupted()) throw Interrupted();
   }
-  const nlohmann::ordered_json json = driver_json(rows, options);
+  const Json json = driver_json(rows, options);
   print_driver(json);
   write_json(json_file, json);
   return 0;
@@ -158,59 +148,94 @@ std::string folder_of(const char* program) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
+// All that the command line can say.
+class CommandLine {
+ public:
+  explicit CommandLine(const std::string& folder) {
+    wishes_.counted_program = folder + "/tp_bench_counted";
+    driver_.driver_program = folder + "/tp_driver";
+    driver_.own_program = "/proc/self/exe";
+    add_kit();
+    add_driver();
+    gate_ = std::make_unique<InstructionsGate>(app_, wishes_.counted_program);
+  }
+
+  int parse_and_run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app_.exit(error) == 0 ? 0 : 2;
+    }
+    if (driver_.quick && driver_rounds_->count() == 0) driver_.rounds = 1;
+    if (!produce_.empty()) {
+      return publish_until_killed(
+          {produce_[0], produce_[1], static_cast<std::uint32_t>(std::stoul(produce_[2]))});
+    }
+    if (gate_->asked()) return gate_->run();
+    if (driver_app_->parsed()) return run_driver(driver_, driver_json_);
+    return run(wishes_);
+  }
+
+ private:
+  void add_kit() {
+    app_.add_flag("--quick", wishes_.quick,
+                  "Two short rounds: does it run? The numbers mean nothing");
+    app_.add_option("--rounds", wishes_.rounds, "Rounds of each workload (default 5)")
+        ->check(CLI::Range(1, 1000));
+    app_.add_option("--workload,--only", wishes_.workloads, "Only these (see --list)")
+        ->delimiter(',');
+    app_.add_option("--subject", wishes_.subjects, "Only these (see --list)")->delimiter(',');
+    app_.add_option("--size", wishes_.sizes,
+                    "Payload sizes, such as 64KiB,8MiB, where a workload has any")
+        ->delimiter(',');
+    app_.add_option("--rate", wishes_.rates, "Rates of the open loop, such as 1k,50k")
+        ->delimiter(',');
+    app_.add_option("--out", wishes_.out, "A folder for report.json and the histograms");
+    app_.add_option("--json", wishes_.json, "Write everything to this file, too");
+    app_.add_flag("--lock", wishes_.lock_memory, "Lock what frames lie in (mlock)");
+    app_.add_flag("--list", wishes_.list, "Say which workloads and subjects there are");
+    app_.add_flag("!--no-instructions", wishes_.instructions, "Do not run valgrind");
+    app_.add_option("--keep-profiles", wishes_.keep_profiles,
+                    "Copy callgrind's profiles to this folder, for callgrind_annotate");
+  }
+  void add_driver() {
+    driver_app_ =
+        app_.add_subcommand("driver", "The driver: attach, failover, duty cycle, memory, idle CPU");
+    driver_app_->add_flag("--quick", driver_.quick, "One short round: does it run?");
+    driver_rounds_ = driver_app_->add_option("--rounds", driver_.rounds, "Rounds (default 5)")
+                         ->check(CLI::Range(1, 1000));
+    driver_app_->add_option("--json", driver_json_, "Write everything to this file, too");
+    driver_app_->add_option("--only", driver_.only, "Only one part")
+        ->check(CLI::IsMember({"core", "cycle", "attach", "failover", "idle"}));
+    driver_app_->add_option("--driver-program", driver_.driver_program, "tp_driver");
+    driver_app_->add_option("--produce", produce_, "What the bench starts itself")
+        ->expected(3)
+        ->group("");
+  }
+
+  CLI::App app_{"How tensorpool stands against the limit and against others"};
+  Wishes wishes_;
+  std::unique_ptr<InstructionsGate> gate_;
+  DriverBenchOptions driver_;
+  std::string driver_json_;
+  std::vector<std::string> produce_;
+  CLI::App* driver_app_ = nullptr;
+  CLI::Option* driver_rounds_ = nullptr;
+};
+
 }  // namespace
 }  // namespace tensorpool::bench
 
 int main(int argc, char** argv) {
   using namespace tensorpool::bench;
-  Options options;
-  options.counted_program = folder_of(argv[0]) + "/tp_bench_counted";
-  CLI::App app{"Latency, throughput and instructions per frame, beside raw Aeron and memcpy"};
-  app.add_flag("--quick", options.quick, "Two short rounds: does it run? The numbers mean nothing");
-  auto* rounds = app.add_option("--rounds", options.rounds, "Rounds of each workload (default 5)")
-                     ->check(CLI::Range(1, 1000));
-  app.add_option("--json", options.json, "Write everything to this file, too");
-  app.add_option("--only", options.only, "Only one part")
-      ->check(CLI::IsMember({"latency", "throughput", "instructions"}));
-  app.add_flag("!--no-instructions", options.instructions, "Do not run valgrind");
-  app.add_option("--keep-profiles", options.keep_profiles,
-                 "Copy callgrind's profiles to this folder, for callgrind_annotate");
-  DriverBenchOptions driver;
-  driver.driver_program = folder_of(argv[0]) + "/tp_driver";
-  driver.own_program = "/proc/self/exe";
-  std::string driver_json_file;
-  std::vector<std::string> produce;
-  CLI::App* const driver_app =
-      app.add_subcommand("driver", "The driver: attach, failover, duty cycle, memory, idle CPU");
-  driver_app->add_flag("--quick", driver.quick, "One short round: does it run?");
-  auto* driver_rounds = driver_app->add_option("--rounds", driver.rounds, "Rounds (default 5)")
-                            ->check(CLI::Range(1, 1000));
-  driver_app->add_option("--json", driver_json_file, "Write everything to this file, too");
-  driver_app->add_option("--only", driver.only, "Only one part")
-      ->check(CLI::IsMember({"core", "cycle", "attach", "failover", "idle"}));
-  driver_app->add_option("--driver-program", driver.driver_program, "tp_driver");
-  driver_app->add_option("--produce", produce, "What the bench starts itself")
-      ->expected(3)
-      ->group("");
-  const InstructionsGate gate(app, options.counted_program);
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  if (options.quick && rounds->count() == 0) options.rounds = 2;
-  if (driver.quick && driver_rounds->count() == 0) driver.rounds = 1;
-  try {
-    if (!produce.empty()) {
-      return publish_until_killed(
-          {produce[0], produce[1], static_cast<std::uint32_t>(std::stoul(produce[2]))});
-    }
-    if (gate.asked()) return gate.run();
-    if (driver_app->parsed()) return run_driver(driver, driver_json_file);
-    return run(options);
+    return CommandLine(folder_of(argv[0])).parse_and_run(argc, argv);
   } catch (const Interrupted&) {
     fmt::print(stderr, "bench: interrupted\n");
     return 130;
+  } catch (const BadArgument& failure) {
+    fmt::print(stderr, "bench: {}\n", failure.what());
+    return 2;
   } catch (const std::exception& failure) {
     fmt::print(stderr, "bench: {}\n", failure.what());
     return 1;

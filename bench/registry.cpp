@@ -2,6 +2,16 @@
 
 #include <fmt/format.h>
 
+#ifndef TENSORPOOL_BENCH_NO_ICEORYX2
+#define TENSORPOOL_BENCH_NO_ICEORYX2 ""
+#endif
+#ifndef TENSORPOOL_BENCH_NO_ZEROMQ
+#define TENSORPOOL_BENCH_NO_ZEROMQ ""
+#endif
+#ifndef TENSORPOOL_BENCH_NO_SOCKET
+#define TENSORPOOL_BENCH_NO_SOCKET ""
+#endif
+
 namespace tensorpool::bench {
 namespace {
 
@@ -13,18 +23,12 @@ Entry entry(const char* name, Make make) {
   return made;
 }
 
-// `missing`: what rivals/CMakeLists.txt lacked when it was asked for this one; empty: it was not asked.
-[[maybe_unused]] Entry not_built(const char* name, const std::string& missing) {
-  if (!missing.empty()) return {name, nullptr, "cannot be built here: " + missing};
-  return {name, nullptr, fmt::format("not built: ./run bench --with {}", name)};
+// Where a rival was asked for and cannot be built, CMake says why.
+[[maybe_unused]] Entry not_built(const char* name, const char* why) {
+  return {name, nullptr,
+          *why == '\0' ? fmt::format("not built: ./run bench --with {}", name)
+                       : fmt::format("cannot be built: {}", why)};
 }
-
-#ifndef TENSORPOOL_BENCH_NO_ICEORYX2
-#define TENSORPOOL_BENCH_NO_ICEORYX2 ""
-#endif
-#ifndef TENSORPOOL_BENCH_NO_ZEROMQ
-#define TENSORPOOL_BENCH_NO_ZEROMQ ""
-#endif
 
 }  // namespace
 
@@ -47,7 +51,7 @@ std::vector<Entry> all_subjects() {
 #ifdef TENSORPOOL_BENCH_WITH_SOCKET
   all.push_back(entry("socket", make_socket_shm));
 #else
-  all.push_back(not_built("socket", ""));
+  all.push_back(not_built("socket", TENSORPOOL_BENCH_NO_SOCKET));
 #endif
   return all;
 }

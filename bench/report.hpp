@@ -1,44 +1,31 @@
-// What a run found, as a table and as JSON.
+// What a run found, as JSON; the tables on the terminal (table.cpp) and the report (report.py) are made of
+// the JSON, so that they cannot disagree.
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 #include "instructions.hpp"
-#include "stage.hpp"
-#include "statistics.hpp"
-#include "throughput.hpp"
+#include "registry.hpp"
+#include "runner.hpp"
 
 namespace tensorpool::bench {
 
-struct LatencyRow {
-  std::string name;
-  bool is_tensorpool = false;
-  std::vector<Percentiles> rounds;  // half round trips; round i of all rows ran side by side
-};
-
-struct ThroughputRow {
-  std::uint64_t frame_bytes = 0;
-  std::uint32_t slots = 0;
-  std::vector<Throughput> rounds;
-  std::vector<double> memcpy_rounds;  // copies per second
-};
-
-struct Report {
-  bool quick = false;
-  Cpus cpus;
-  std::vector<LatencyRow> latency;  // the first row is raw Aeron
-  std::vector<ThroughputRow> throughput;
-  Instructions instructions;
-};
+using Json = nlohmann::ordered_json;
 
 // CPU, kernel, compiler, build and Aeron: what every number depends on.
-nlohmann::ordered_json machine(const Cpus& cpus);
+Json machine(const Cpus& cpus);
 
-nlohmann::ordered_json to_json(const Report& report);
-// The table is made of the JSON, so that they cannot disagree.
-void print(const nlohmann::ordered_json& report);
+// Everything but the environment and the instructions, which main() adds.
+Json to_json(const Run& run, const Plan& plan);
+Json to_json(const std::vector<Entry>& subjects);
+Json to_json(const Instructions& counted);
+
+// A .hgrm file for each row that has times: WORKLOAD.ROW.hgrm.
+void write_histograms(const Run& run, const std::string& folder);
+std::string file_name(const std::string& workload, const Case& one);
+
+void print(const Json& report);
+void print_instructions(const Json& counted);
 
 }  // namespace tensorpool::bench

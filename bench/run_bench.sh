@@ -1,5 +1,28 @@
 #!/usr/bin/env bash
-# Called by ./run bench after the release build; see README.md for what is measured.
+# Called by ./run bench after the release build; see README.md for what is measured. A run of the kit
+# leaves its report in build/bench/ unless --out names another folder.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-exec "$root/build/release/bin/tp_bench" "$@"
+program=$root/build/release/bin/tp_bench
+
+out=''
+argument=''
+for argument in "$@"; do
+  case $argument in
+    driver | instructions | --list | -h | --help) exec "$program" "$@" ;;
+    --out=*) out=${argument#--out=} ;;
+    *) [[ ${previous:-} != --out ]] || out=$argument ;;
+  esac
+  previous=$argument
+done
+if [[ -z $out ]]; then
+  out=$root/build/bench/$(date +%Y%m%d-%H%M%S)
+  set -- "$@" --out "$out"
+fi
+
+code=0
+"$program" "$@" || code=$?
+if [[ $code -le 1 && -f $out/report.json ]]; then
+  printf '\nreport: %s\n' "$(python3 "$root/bench/report.py" "$out/report.json")"
+fi
+exit "$code"

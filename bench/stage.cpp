@@ -92,16 +92,24 @@ Cpus choose_cpus() {
     if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) all.push_back(cpu);
   }
   if (all.empty()) return {};
-  Cpus chosen{all.front(), all.back(), static_cast<int>(all.size())};
+  Cpus chosen{all.front(), all.back(), static_cast<int>(all.size()), {}};
   for (const int cpu : all) {
     if (cpu == chosen.first || same_core(chosen.first, cpu)) continue;
     chosen.second = cpu;
     break;
   }
+  try {
+    pin(chosen.second);
+    (void)::sched_setaffinity(0, sizeof set, &set);
+  } catch (const Failure& failure) {
+    chosen.why_not_pinned = failure.what();
+    chosen.first = chosen.second = -1;
+  }
   return chosen;
 }
 
 void pin(int cpu) {
+  if (cpu < 0) return;
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(static_cast<std::size_t>(cpu), &set);

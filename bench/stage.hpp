@@ -41,11 +41,14 @@ struct Cpus {
   int first = 0;
   int second = 0;
   int available = 1;
-  bool shared() const noexcept { return first == second; }
+  std::string why_not_pinned;  // empty: workers are pinned
+  bool shared() const noexcept { return available == 1; }
 };
+// Tries to pin, too, and undoes it.
 Cpus choose_cpus();
 
-// Pins the calling thread; threads that it starts afterwards inherit it.
+// Pins the calling thread; threads that it starts afterwards inherit it. Nothing happens for a negative
+// number, which is what choose_cpus() gives where nobody may pin.
 void pin(int cpu);
 
 // An object in memory that workers share with their parent. T has no pointers.
@@ -83,6 +86,7 @@ class Stage {
 
   const std::string& directory() const noexcept { return directory_; }
   std::string aeron_dir() const { return directory_ + "/aeron"; }
+  pid_t driver_pid() const noexcept { return driver_; }  // of the media driver's process
 
   // Runs each job in a process of its own and waits for all. When one fails the others are ended
   // and the text of the first failure is thrown; Interrupted when we were asked to stop.

@@ -1,65 +1,76 @@
-// Percentiles of one round, and what several rounds say together.
+// What several rounds say together, and when they say nothing.
 #pragma once
 
-#include <hdr/hdr_histogram.h>
-
 #include <algorithm>
-#include <cstdint>
+#include <cstddef>
+#include <string>
 #include <vector>
-
-#include "stage.hpp"
 
 namespace tensorpool::bench {
 
-// Nanoseconds of one round.
-struct Percentiles {
-  double p50 = 0;
-  double p99 = 0;
-  double p999 = 0;
-  double max = 0;
-  std::uint64_t samples = 0;
-};
-
-// HdrHistogram, 1 ns to 10 s with three digits. All memory is taken when it is made.
-class Histogram {
- public:
-  Histogram() {
-    if (hdr_init(1, 10'000'000'000, 3, &histogram_) != 0) throw Failure("hdr_init failed");
-  }
-  Histogram(const Histogram&) = delete;
-  Histogram& operator=(const Histogram&) = delete;
-  ~Histogram() { hdr_close(histogram_); }
-
-  void record(std::int64_t value_ns) noexcept { (void)hdr_record_value(histogram_, value_ns); }
-
-  // Of the recorded values divided by `divisor`: round trips are recorded whole, so that halving
-  // them costs no resolution.
-  Percentiles percentiles(double divisor) const {
-    const auto at = [&](double p) {
-      return static_cast<double>(hdr_value_at_percentile(histogram_, p)) / divisor;
-    };
-    return {at(50), at(99), at(99.9), static_cast<double>(hdr_max(histogram_)) / divisor,
-            static_cast<std::uint64_t>(histogram_->total_count)};
-  }
-
- private:
-  hdr_histogram* histogram_ = nullptr;
-};
-
-// The median over rounds, and how far the rounds lie apart.
+// A figure over rounds. With fewer than four rounds the quartiles are the lowest and highest round.
 struct Spread {
   double median = 0;
   double low = 0;
   double high = 0;
+  double lower_quartile = 0;
+  double upper_quartile = 0;
 };
+
+namespace detail {
+// Of sorted values, between neighbours linearly.
+inline double quantile(const std::vector<double>& sorted, double at) {
+  const double place = at * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (place - static_cast<double>(below));
+}
+}  // namespace detail
 
 inline Spread spread(std::vector<double> rounds) {
   if (rounds.empty()) return {};
   std::sort(rounds.begin(), rounds.end());
-  const std::size_t middle = rounds.size() / 2;
-  const double median =
-      rounds.size() % 2 == 1 ? rounds[middle] : (rounds[middle - 1] + rounds[middle]) / 2;
-  return {median, rounds.front(), rounds.back()};
+  const bool few = rounds.size() < 4;
+  return {detail::quantile(rounds, 0.5), rounds.front(), rounds.back(),
+          few ? rounds.front() : detail::quantile(rounds, 0.25),
+          few ? rounds.back() : detail::quantile(rounds, 0.75)};
+}
+
+// How far the middle half of the rounds may lie apart, as a fraction of the median, before a figure
+// counts as noisy: a tail is made of few samples, so that it may move more.
+constexpr double steady_body = 0.10;
+constexpr double steady_tail = 0.50;
+
+inline bool noisy(const Spread& s, bool tail) {
+  const double allowed = (tail ? steady_tail : steady_body) * s.median;
+  return s.upper_quartile - s.lower_quartile > allowed;
+}
+
+// What the rounds say of two contenders, from the quotients a/b of rounds that ran side by side.
+// `less` and `more`: the middle half of the rounds agrees. `noisy`: it does not, so this run cannot
+// tell them apart. `too_few`: one round says nothing of the next.
+enum class Verdict { less, more, noisy, too_few };
+
+inline Verdict verdict(const std::vector<double>& quotients) {
+  if (quotients.size() < 2) return Verdict::too_few;
+  const Spread s = spread(quotients);
+  if (s.upper_quartile < 1) return Verdict::less;
+  if (s.lower_quartile > 1) return Verdict::more;
+  return Verdict::noisy;
+}
+
+inline const char* name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::less:
+      return "less";
+    case Verdict::more:
+      return "more";
+    case Verdict::noisy:
+      return "noisy";
+    case Verdict::too_few:
+      break;
+  }
+  return "too few rounds";
 }
 
 }  // namespace tensorpool::bench

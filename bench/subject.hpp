@@ -145,6 +145,7 @@ struct Capabilities {
   bool in_place_write = false;  // claim() is the memory that receivers read
   bool in_place_read = false;   // Received::bytes() is what the sender wrote, not a copy
   bool wait = false;
+  bool wake_only = false;  // a bound of waking somebody up, in no other workload
   Loss loss = Loss::overwrites_oldest;
   std::uint32_t most_receivers = 1;
   std::uint32_t most_links = 1;           // that may live at the same time in one process

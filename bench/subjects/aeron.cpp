@@ -10,7 +10,7 @@ namespace tensorpool::bench {
 namespace {
 
 constexpr std::size_t message_bytes = 48;
-constexpr std::int32_t first_stream = 9000;
+constexpr std::int32_t first_stream = 1'000'000;
 
 [[noreturn]] void fail_aeron(const char* call) {
   const int number = aeron_errcode();

@@ -102,6 +102,7 @@ class Futex final : public Subject {
             .in_place_write = false,
             .in_place_read = false,
             .wait = true,
+            .wake_only = true,
             .loss = Loss::overwrites_oldest,
             .most_receivers = 1,
             .most_links = 64};

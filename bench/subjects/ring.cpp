@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
@@ -21,23 +22,28 @@ namespace {
 struct alignas(64) Slot {
   std::atomic<std::uint64_t> commit;
   Stamp stamp;
+  std::uint64_t bytes;
 };
 static_assert(sizeof(Slot) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
+// Slots, then payloads from byte 64 of a page on, each of a whole number of cache lines: where
+// tensorpool's payloads lie, too, so that copies meet the same offsets within pages.
 class Memory {
  public:
   // The writer makes the file under another name, so that readers find it whole.
-  Memory(const Link& link, bool writer) : stride_(stride_of(link)), slots_(link.slots) {
+  Memory(const Link& link, bool writer)
+      : slots_(link.slots),
+        stride_((link.frame_bytes + 63) / 64 * 64),
+        payloads_((slots_ * sizeof(Slot) + 4095) / 4096 * 4096 + 64) {
     const std::string path = link.directory + "/ring-" + link.name();
     const std::string made = writer ? path + ".new" : path;
     const int file = writer ? ::open(made.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
                             : open_when_there(path);
     if (file < 0) throw Failure(fmt::format("cannot open {}: error {}", made, errno));
     const bool sized = !writer || ::ftruncate(file, static_cast<off_t>(bytes())) == 0;
-    void* const memory = sized
-                             ? ::mmap(nullptr, bytes(), writer ? PROT_READ | PROT_WRITE : PROT_READ,
-                                      MAP_SHARED | MAP_POPULATE, file, 0)
-                             : MAP_FAILED;
+    const int access = writer ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* const memory =
+        sized ? ::mmap(nullptr, bytes(), access, MAP_SHARED | MAP_POPULATE, file, 0) : MAP_FAILED;
     ::close(file);
     if (memory == MAP_FAILED) throw Failure(fmt::format("cannot map {}: error {}", made, errno));
     memory_ = static_cast<std::byte*>(memory);
@@ -52,17 +58,14 @@ class Memory {
   ~Memory() { (void)::munmap(memory_, bytes()); }
 
   Slot& slot(std::uint64_t number) const noexcept {
-    return *static_cast<Slot*>(static_cast<void*>(memory_ + (number & (slots_ - 1)) * stride_));
+    return static_cast<Slot*>(static_cast<void*>(memory_))[number & (slots_ - 1)];
   }
   std::byte* payload(std::uint64_t number) const noexcept {
-    return memory_ + (number & (slots_ - 1)) * stride_ + sizeof(Slot);
+    return memory_ + payloads_ + (number & (slots_ - 1)) * stride_;
   }
   std::uint64_t slots() const noexcept { return slots_; }
 
  private:
-  static std::uint64_t stride_of(const Link& link) {
-    return sizeof(Slot) + (link.frame_bytes + 63) / 64 * 64;
-  }
   static int open_when_there(const std::string& path) {
     const std::int64_t begin = now_ns();
     for (;;) {
@@ -72,10 +75,11 @@ class Memory {
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
   }
-  std::uint64_t bytes() const noexcept { return stride_ * slots_; }
+  std::uint64_t bytes() const noexcept { return payloads_ + stride_ * slots_; }
 
-  std::uint64_t stride_;
   std::uint64_t slots_;
+  std::uint64_t stride_;
+  std::uint64_t payloads_;
   std::byte* memory_ = nullptr;
 };
 
@@ -83,7 +87,8 @@ class RingSender final : public Sender {
  public:
   explicit RingSender(const Link& link) : memory_(link, true) {}
 
-  std::byte* claim(std::size_t) override {
+  std::byte* claim(std::size_t bytes) override {
+    bytes_ = bytes;
     memory_.slot(next_).commit.store(next_ * 2 + 1, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);  // before the first byte of the payload
     return memory_.payload(next_);
@@ -91,6 +96,7 @@ class RingSender final : public Sender {
   bool publish(const Stamp& stamp) override {
     Slot& slot = memory_.slot(next_);
     slot.stamp = stamp;
+    slot.bytes = bytes_;
     slot.commit.store(next_ * 2, std::memory_order_release);
     ++next_;
     return true;
@@ -99,12 +105,13 @@ class RingSender final : public Sender {
  private:
   Memory memory_;
   std::uint64_t next_ = 1;
+  std::uint64_t bytes_ = 0;
 };
 
 class RingReceiver final : public Receiver {
  public:
   explicit RingReceiver(const Link& link)
-      : memory_(link, false), bytes_(link.frame_bytes), next_(newest() + 1) {}
+      : memory_(link, false), most_bytes_(link.frame_bytes), next_(newest() + 1) {}
 
   int poll(Handler handler) override {
     constexpr int limit = 10;
@@ -121,7 +128,8 @@ class RingReceiver final : public Receiver {
         continue;
       }
       const Look look{&slot, seen};
-      handler({slot.stamp, {memory_.payload(next_), bytes_}, &look, whole});
+      const std::uint64_t bytes = std::min(slot.bytes, most_bytes_);
+      handler({slot.stamp, {memory_.payload(next_), bytes}, &look, whole});
       whole(&look) ? ++delivered : static_cast<int>(++overwritten_);
       ++next_;
     }
@@ -147,7 +155,7 @@ class RingReceiver final : public Receiver {
   }
 
   Memory memory_;
-  std::uint64_t bytes_;
+  std::uint64_t most_bytes_;
   std::uint64_t next_;
   std::uint64_t overwritten_ = 0;
 };

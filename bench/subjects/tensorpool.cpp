@@ -26,7 +26,7 @@ ClientOptions client_options(const Link& link) {
   options.threading = link.threaded ? Threading::threaded : Threading::invoked;
   options.aeron_dir = link.aeron_dir;
   options.client_name = "tensorpool bench";
-  options.descriptor.stream_id = 1100 + static_cast<std::int32_t>(link.group);
+  options.descriptor.stream_id = 10'000 + static_cast<std::int32_t>(link.group);
   options.announce_period_ns = 200'000'000;
   options.liveness_factor = 5;
   options.allowed_base_dirs = {link.directory};

@@ -135,15 +135,44 @@ run_demo() {
   exec "$root/build/release/bin/tp_demo" "$@"
 }
 
+# with_rivals LIST: builds these rivals into tp_bench, and no others.
+with_rivals() {
+  local wanted=$1 known
+  if [[ ",$wanted," == *,zeromq,* ]]; then
+    ensure_packages "${packages_zeromq[@]}"
+  fi
+  known=$(sed -nE 's/^TENSORPOOL_BENCH_WITH:STRING=(.*)/\1/p' "$root/build/release/CMakeCache.txt" 2>/dev/null || true)
+  [[ $known != "${wanted//,/;}" ]] || return 0
+  ensure_dependencies release
+  configure release
+  say "configuring the rivals: ${wanted:-none}"
+  cmake -S "$root" -B "$root/build/release" "-DTENSORPOOL_BENCH_WITH=${wanted//,/;}" >"$root/build/release.log" 2>&1 ||
+    { grep -A3 'TENSORPOOL_BENCH_WITH' "$root/build/release.log" >&2; fail "--with $wanted: cannot be built"; }
+}
+
 run_bench() {
   ensure_packages "${packages_bench[@]}"
   # Configured before valgrind was there: its header is looked for once more.
   if grep -qs 'VALGRIND_INCLUDE.*NOTFOUND' "$root/build/release/CMakeCache.txt"; then
     rm -f "$root/build/release/.presets"
   fi
+  local rivals='' arguments=()
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --with)
+        [[ $# -gt 1 ]] || fail "--with names rivals: iceoryx2,zeromq,socket"
+        rivals=$2
+        shift
+        ;;
+      --with=*) rivals=${1#--with=} ;;
+      *) arguments+=("$1") ;;
+    esac
+    shift
+  done
+  with_rivals "$rivals"
   say "building preset release"
   build release
-  exec "$root/bench/run_bench.sh" "$@"
+  exec "$root/bench/run_bench.sh" "${arguments[@]}"
 }
 
 # run_test [PRESET] [ctest arguments]: the last line counts what ran.

@@ -14,6 +14,7 @@ readonly packages_format=(clang-format-19)
 readonly packages_tidy=(clang-tidy-19)
 readonly packages_codecs=(openjdk-17-jre-headless maven)
 readonly packages_bench=(valgrind)
+readonly packages_zeromq=(libzmq3-dev) # only by ./run bench --with zeromq
 readonly packages_optional=(libcfitsio-dev ffmpeg) # only by ./run setup --optional: FITS files, videos
 readonly packages_cargo=(cargo-web) # only where no usable cargo is there
 

@@ -1,0 +1,79 @@
+"""What the project aims at, and whether a run says that it was reached. Every aim compares figures of one run."""
+from statistics import median
+
+
+def row_of(report, workload, subject, frame_bytes=None, variant=""):
+    for part in report["workloads"]:
+        if part["name"] != workload:
+            continue
+        for row in part["rows"]:
+            if row["subject"] == subject and frame_bytes in (None, row["frame_bytes"]) and row["variant"] == variant:
+                return row
+    return None
+
+
+def figure_of(row, name):
+    return next((figure for figure in row["figures"] if figure["name"] == name), None) if row else None
+
+
+def quotients(a, b):
+    """Round by round; nothing where a round is missing."""
+    if not a or not b or len(a["rounds"]) != len(b["rounds"]) or not all(b["rounds"]):
+        return []
+    return [x / y for x, y in zip(a["rounds"], b["rounds"])]
+
+
+def judge(what, values, limit, at_most, text="{:.2f} x"):
+    """One line: the aim, what was found, and the verdict."""
+    if not values:
+        return None
+    found = median(values)
+    met = found <= limit if at_most else found >= limit
+    # With rounds on both sides of the limit the next run may say the opposite.
+    firm = len({value <= limit if at_most else value >= limit for value in values}) == 1
+    verdict = ("met" if met else "not met") + ("" if firm else ", not in all rounds")
+    sign = "at most" if at_most else "at least"
+    return {"what": what, "aim": f"{sign} {text.format(limit)}", "found": text.format(found),
+            "rounds": f"{text.format(min(values))} .. {text.format(max(values))}", "met": met, "verdict": verdict}
+
+
+def closed_loop_aims(report):
+    aeron = row_of(report, "closed-loop", "aeron")
+    for size, name in ((64 << 10, "64 KiB"), (640 << 10, "640 KiB")):
+        ours = row_of(report, "closed-loop", "tensorpool", size)
+        yield judge(f"one-way median, {name}, of raw Aeron's",
+                    quotients(figure_of(ours, "p50"), figure_of(aeron, "p50")), 1.4, True)
+        for rival in ("iceoryx2", "zeromq", "socket"):
+            values = quotients(figure_of(ours, "p50"), figure_of(row_of(report, "closed-loop", rival, size), "p50"))
+            yield judge(f"one-way median, {name}, of {rival}'s", values, 1, True)
+        for tail in ("p99", "p99.9"):
+            ours_tail = quotients(figure_of(ours, tail), figure_of(ours, "p50"))
+            aeron_tail = quotients(figure_of(aeron, tail), figure_of(aeron, "p50"))
+            if ours_tail and len(ours_tail) == len(aeron_tail):
+                yield judge(f"{tail} as a multiple of the own median, {name}, of raw Aeron's multiple "
+                            f"({median(aeron_tail):.1f})", [a / b for a, b in zip(ours_tail, aeron_tail)], 1, True)
+
+
+def copy_aims(report):
+    for size, name, limit in ((4 << 10, "4 KiB", 0.85), (64 << 10, "64 KiB", 0.97), (640 << 10, "640 KiB", 0.97),
+                              (8 << 20, "8 MiB", 0.97)):
+        for workload in ("copy-in", "in-place"):
+            ours, ring = (figure_of(row_of(report, workload, subject, size), "rate") for subject in ("tensorpool", "ring"))
+            yield judge(f"{workload}, {name}, of the bare ring's", quotients(ours, ring), limit, False)
+
+
+def other_aims(report):
+    counted = report.get("instructions", {})
+    for key, what, limit in (("producer_claim_commit", "producer", 200), ("consumer_poll_10", "consumer, limit 10", 180),
+                             ("consumer_poll_1", "consumer, limit 1", 250)):
+        if key in counted:
+            yield judge(f"instructions per frame, {what}", [counted[key]], limit, True, "{:.0f}")
+    wake, futex = (figure_of(row_of(report, "wake-up", subject), "p50") for subject in ("tensorpool", "futex"))
+    yield judge("wake-up median, of a bare futex's", quotients(wake, futex), 1.3, True)
+    idle = figure_of(row_of(report, "idle-cpu", "tensorpool"), "reader's process")
+    yield judge("idle process with a waiting consumer", idle["rounds"] if idle else [], 0.5, True, "{:.2f} %")
+
+
+def aims(report):
+    found = [*closed_loop_aims(report), *copy_aims(report), *other_aims(report)]
+    return [aim for aim in found if aim]

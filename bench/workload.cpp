@@ -1,0 +1,57 @@
+#include "workload.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace tensorpool::bench {
+
+Arena::Arena(const Stage& stage, const Plan& plan, std::uint32_t number)
+    : stage_(stage),
+      plan_(plan),
+      first_id_(1 + number * links_of_a_round),
+      directory_(fmt::format("{}/round-{}", stage.directory(), number)) {
+  std::filesystem::create_directory(directory_);
+}
+
+Arena::~Arena() {
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+Link Arena::link(const Case& one, std::uint32_t index, std::uint32_t group) const {
+  Link link;
+  link.directory = directory_;
+  link.aeron_dir = stage_.aeron_dir();
+  link.id = first_id_ + index;
+  link.group = first_id_ + group;
+  link.frame_bytes = one.frame_bytes == 0 ? 64 : one.frame_bytes;
+  link.slots = one.slots;
+  link.receivers = one.receivers;
+  link.pools = one.pools;
+  link.threaded = one.threaded;
+  link.lock_memory = plan_.lock_memory;
+  return link;
+}
+
+void Arena::pin_sender() const { pin(plan_.cpus.first); }
+void Arena::pin_receiver() const { pin(plan_.cpus.second); }
+
+std::uint64_t Workload::shared_bytes(const Case& one) const {
+  if (one.subject == nullptr) return 0;
+  Link link;
+  link.frame_bytes = one.frame_bytes;
+  link.slots = one.slots;
+  link.receivers = one.receivers;
+  link.pools = one.pools;
+  return one.links * one.subject->shared_bytes(link);
+}
+
+void add_percentiles(std::vector<Figure>& figures, const Histogram& histogram, double divisor) {
+  figures.push_back({"p50", "ns", histogram.at(50, divisor), false, false});
+  figures.push_back({"p99", "ns", histogram.at(99, divisor), false, true});
+  figures.push_back({"p99.9", "ns", histogram.at(99.9, divisor), false, true});
+  figures.push_back({"max", "ns", histogram.max(divisor), false, true});
+}
+
+}  // namespace tensorpool::bench
