@@ -21,8 +21,7 @@ Connector::Step Connector::look_after(const Generation& generation) {
     step.lost = "the media driver died or dropped this client";
     return step;
   }
-  const transport::MediaDriverState state = transport_.probe(options_);
-  if (state.start_ns != 0 && state.start_ns != generation.media_driver_start_ns) {
+  if (transport_.replaced(options_, generation.media_driver_start_ns)) {
     step.lost = "the media driver was replaced";
     return step;
   }

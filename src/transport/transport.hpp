@@ -215,6 +215,12 @@ class Transport {
   virtual ~Transport() = default;
   // Cheap (well under a millisecond); alive only when a connect would succeed at once.
   virtual MediaDriverState probe(const ConnectOptions& options) = 0;
+  // Whether another life of a media driver has taken the place of the one of `start_ns`; for asking again and again
+  // while one is connected to, on the thread of connect(). False while nothing can be seen there.
+  virtual bool replaced(const ConnectOptions& options, std::int64_t start_ns) {
+    const MediaDriverState state = probe(options);
+    return state.start_ns != 0 && state.start_ns != start_ns;
+  }
   // The directory that `options` lead to, for messages.
   virtual std::string directory(const ConnectOptions& options) const = 0;
   // Connects when the media driver is alive; never waits. Errors: `connecting` while the connection

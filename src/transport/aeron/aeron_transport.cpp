@@ -50,6 +50,19 @@ class AeronTransport final : public transport::Transport {
     return state;
   }
 
+  // Mapping the file anew each time would cost more than all the rest of an idle client, and unmapping it interrupts
+  // whatever core runs another thread of this process.
+  bool replaced(const ConnectOptions& options, std::int64_t start_ns) override {
+    const CncFile now = cnc_file(resolve_directory(options.directory));
+    if (now == CncFile{}) return false;
+    if (now == seen_ && start_ns == seen_start_ns_) return false;
+    const MediaDriverState state = probe(options);
+    if (state.start_ns != start_ns) return state.start_ns != 0;  // 0: is being started; look again
+    seen_ = now;
+    seen_start_ns_ = start_ns;
+    return false;
+  }
+
   std::string directory(const ConnectOptions& options) const override {
     return resolve_directory(options.directory);
   }
@@ -79,6 +92,9 @@ class AeronTransport final : public transport::Transport {
 
  private:
   std::unique_ptr<Attempt> attempt_;
+  // The file that was the one of that life when it was last looked into.
+  CncFile seen_;
+  std::int64_t seen_start_ns_ = 0;
 };
 
 }  // namespace

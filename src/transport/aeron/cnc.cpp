@@ -82,6 +82,12 @@ void explain_unreadable(const std::string& path, MediaDriverState& state) {
 
 }  // namespace
 
+CncFile cnc_file(const std::string& directory) {
+  struct stat file{};
+  if (::stat((directory + "/cnc.dat").c_str(), &file) != 0) return {};
+  return {file.st_dev, file.st_ino, file.st_ctim.tv_sec, file.st_ctim.tv_nsec};
+}
+
 Cnc open_cnc(const std::string& directory) noexcept {
   aeron_cnc_t* cnc = nullptr;
   if (aeron_cnc_init(&cnc, directory.c_str(), 0) != 0) return nullptr;

@@ -63,6 +63,34 @@ TEST(Probe, tells_who_serves_and_since_when) {
   EXPECT_FALSE(make_transport()->probe(options).alive);
 }
 
+TEST(Probe, sees_that_another_media_driver_took_the_place) {
+  const Folder folder;
+  const ConnectOptions options = patient(folder / "aeron");
+  const auto transport = make_transport();
+  EXPECT_FALSE(transport->replaced(options, 1)) << "nothing there";
+  auto driver = EmbeddedMediaDriver::launch(small_driver(folder / "aeron"));
+  ASSERT_TRUE(driver);
+  const std::int64_t start_ns = transport->probe(options).start_ns;
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(transport->replaced(options, start_ns));
+  EXPECT_TRUE(transport->replaced(options, start_ns - 1'000'000))
+      << "the same file, asked for another life";
+  // Clients come and write into the file: it is still the same.
+  std::filesystem::last_write_time(folder / "aeron/cnc.dat",
+                                   std::filesystem::file_time_type::clock::now());
+  EXPECT_FALSE(transport->replaced(options, start_ns));
+  driver->reset();
+  EXPECT_FALSE(transport->replaced(options, start_ns)) << "it is gone, and nothing came";
+  std::filesystem::create_directories(folder / "aeron");
+  write(folder / "aeron/cnc.dat", {});
+  EXPECT_FALSE(transport->replaced(options, start_ns)) << "another one is being started";
+  std::filesystem::remove_all(folder / "aeron");
+  driver = EmbeddedMediaDriver::launch(small_driver(folder / "aeron"));
+  ASSERT_TRUE(driver);
+  EXPECT_TRUE(transport->replaced(options, start_ns));
+  EXPECT_TRUE(transport->replaced(options, start_ns));
+  EXPECT_FALSE(transport->replaced(options, transport->probe(options).start_ns));
+}
+
 TEST(Probe, an_option_wins_over_the_environment_and_that_over_the_default) {
   const char* before = std::getenv("AERON_DIR");
   const std::string kept = before == nullptr ? "" : before;
