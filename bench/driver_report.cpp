@@ -27,7 +27,7 @@ const char* title(const std::string& part) {
   if (part == "attach") return "Attach to first frame: 8 slots of 64 KiB, a look every 50 us";
   if (part == "failover")
     return "Failover: kill -9 of a producer; a standby asks every tenth of an interval; grace of 3";
-  return "Idle: CPU time of tp_driver and the media driver inside it";
+  return "Idle: CPU time of a client, and of tp_driver with the media driver inside it";
 }
 
 }  // namespace

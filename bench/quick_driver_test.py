@@ -17,7 +17,8 @@ ROWS = {
                "producer, to its first frame at a waiting consumer"],
     "failover": ["standby attached, keepalives every 200 ms", "first frame of the standby, keepalives every 200 ms"],
     "idle": ["a thread that only sleeps for 1 ms, each time"] + [f"{what}, {when}" for when in ("no client", "20 leases")
-             for what in ("tp_driver", "  duty cycle", "  media driver", "  Aeron client")],
+             for what in ("tp_driver", "  duty cycle", "  media driver")] + [f"{what}, {when}" for what in
+             ("client", "  application", "  conductor") for when in ("idle producer", "waiting consumer")],
 }
 
 
