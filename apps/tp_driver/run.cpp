@@ -1,6 +1,5 @@
 #include "tp_driver/run.hpp"
 
-#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -53,9 +52,7 @@ class Told {
 
 // The duty cycle, and what signals change.
 void cycle(driver::Engine& engine, Log& log, Told& told) {
-  // Attaches may wait for a few milliseconds; what an idle driver costs is how often it wakes.
-  constexpr std::chrono::milliseconds longest_park{4};
-  agents::IdleStrategy idle(Idle::backoff, longest_park);
+  agents::Rest rest(Idle::backoff, engine.bell(), engine.longest_park());
   unsigned signals = 0;
   while (!engine.stopped()) {
     for (; signals < signals_seen(); ++signals) {
@@ -63,7 +60,8 @@ void cycle(driver::Engine& engine, Log& log, Told& told) {
       if (signals == 0) told.tell("STOPPING=1\nSTATUS=draining");
       engine.terminate();
     }
-    idle.idle(engine.do_work());
+    rest.before();
+    rest.after(engine.do_work());
   }
 }
 

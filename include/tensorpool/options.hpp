@@ -23,11 +23,13 @@ enum class Mode : std::uint8_t {
 
 // Who runs the client conductor.
 enum class Threading : std::uint8_t {
-  threaded = 0,  // a thread of the client
-  invoked = 1,   // the caller, through Client::do_work(); Aeron's client runs there too
+  threaded = 0,  // a thread of the client; Aeron's client runs there too
+  invoked = 1,   // the caller, through Client::do_work()
 };
 
-// What the conductor's own thread does when a duty cycle found no work (CON-29).
+// What the conductor's own thread does when a duty cycle found no work (CON-29). backoff: spins, yields, then sleeps,
+// behind a command for up to 1 ms, and without news for up to a hundredth of the keepalive interval or announce
+// period, 1 to 10 ms; sleeping: sleeps as long, without spinning. Commands, and what ports have to say, end a sleep.
 enum class Idle : std::uint8_t { backoff = 0, sleeping = 1, yielding = 2, busy_spin = 3, noop = 4 };
 
 // An Aeron channel and stream id (1 … 2147483647).

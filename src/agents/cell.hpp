@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
+#include "agents/doorbell.hpp"
 #include "agents/wiring.hpp"
 #include "base/clock.hpp"
 #include "base/fork.hpp"
@@ -124,6 +126,13 @@ struct Cell {
   ConsumerCounts consumer;
 
   ForkMail fork_mail{mail};
+
+  // Wakes the conductor; set by it before there is a port, null where nobody sleeps.
+  std::shared_ptr<Doorbell> conductor;
+  // Port, behind a note or `closed`: a conductor that sleeps looks at once.
+  void call_conductor() noexcept {
+    if (conductor != nullptr) conductor->ring();
+  }
 
   Note& note(NoteKind kind) noexcept { return notes[static_cast<std::size_t>(kind)]; }
 

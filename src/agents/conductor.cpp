@@ -13,7 +13,8 @@ transport::ConnectOptions connect_options(const ClientOptions& options) {
   transport::ConnectOptions connect;
   connect.directory = options.aeron_dir;
   connect.client_name = options.client_name;
-  connect.invoked = options.threading == Threading::invoked;
+  // Never a thread of its own: what an idle client costs is how often its threads wake.
+  connect.invoked = true;
   connect.driver_timeout_ns = options.media_driver_timeout_ns;
   return connect;
 }
@@ -69,6 +70,7 @@ int Conductor::connect() {
   }
   if (!step.connected) return 0;
   connected_.store(true, std::memory_order_release);
+  context_.bell->ring();  // links are added now, and answered soon
   context_.notify(NoticeKind::connected, 0, 0, connector_.directory());
   return 1;
 }
@@ -111,12 +113,14 @@ void Conductor::start(std::shared_ptr<Request> request) {
   }
   if (request->kind == RequestKind::producer) {
     producers_.push_back(std::make_unique<ProducerAgent>(context_, std::move(request)));
+    producers_.back()->lender().cell()->conductor = context_.bell;
     for (const auto& [session, at] : joined_) {
       if (LeaseAgent* lease = producers_.back()->lease()) lease->on_image(session, at, true);
     }
     return;
   }
   consumers_.push_back(std::make_unique<ConsumerAgent>(context_, std::move(request)));
+  consumers_.back()->lender().cell()->conductor = context_.bell;
   for (const auto& [session, at] : joined_)
     consumers_.back()->on_image(context_, session, at, true);
 }

@@ -26,8 +26,14 @@ class Conductor {
   Conductor& operator=(const Conductor&) = delete;
   ~Conductor();
 
-  // Any thread; never blocks. False when the queue is full (CON-14).
-  bool submit(std::shared_ptr<Request> request) { return commands_.push(std::move(request)); }
+  // Any thread; never blocks, and wakes whoever sleeps between two cycles. False when the queue is full (CON-14).
+  bool submit(std::shared_ptr<Request> request) {
+    if (!commands_.push(std::move(request))) return false;
+    context_.bell->ring();
+    return true;
+  }
+  // Rung with everything that should not wait for the end of a sleep: commands, and what ports have to say.
+  Doorbell& bell() noexcept { return *context_.bell; }
   // Any thread.
   bool connected() const noexcept { return connected_.load(std::memory_order_acquire); }
   std::int64_t longest_cycle_ns() const noexcept {

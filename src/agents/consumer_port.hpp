@@ -356,6 +356,7 @@ class ConsumerPort final : public PortBase<Env> {
     halted_ = true;
     inbox_head_ = inbox_tail_ = 0;
     cell_->note(kind).write(session_, argument);
+    cell_->call_conductor();
   }
 
   bool gate_by_descriptor(const wire::FrameDescriptor& descriptor, Polled& polled) {

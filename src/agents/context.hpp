@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agents/doorbell.hpp"
 #include "agents/generation.hpp"
 #include "agents/lender.hpp"
 #include "agents/wake_finder.hpp"
@@ -38,6 +39,8 @@ struct AgentContext {
   Graveyard graveyard;
   std::vector<std::byte> scratch;  // for encoding control messages
   WakeFinder wake{};
+  // Wakes the conductor's thread. The conductor rings it too, for itself, when an answer is about to come.
+  std::shared_ptr<Doorbell> bell = std::make_shared<Doorbell>();
 
   protocol::Now now() const noexcept {
     return {world.clock.monotonic_ns(), world.clock.realtime_ns()};

@@ -140,7 +140,10 @@ void LeaseAgent::do_action(AgentContext& context, const protocol::LeaseAction& a
     if (context.generation != nullptr) context.send(context.generation->control_out, message);
   };
   std::visit(protocol::Overloaded{
-                 [&](const protocol::SendAttach& a) { send(a.message); },
+                 [&](const protocol::SendAttach& a) {
+                   send(a.message);
+                   context.bell->ring();  // the answer comes soon
+                 },
                  [&](const protocol::SendDetach& a) { send(a.message); },
                  [&](const protocol::SendKeepalive& a) { keep_alive(context, a, next); },
                  [&](const protocol::LeaseGranted& a) { granted(context, a, next); },

@@ -89,6 +89,7 @@ class PortBase {
     // The conductor sees the flag, stops publishing and detaches; a Wiring that it still posts
     // meanwhile is taken back by the conductor itself.
     cell_->closed.store(true, std::memory_order_release);
+    cell_->call_conductor();
   }
 
   std::shared_ptr<Cell> cell_;

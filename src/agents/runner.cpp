@@ -1,5 +1,7 @@
 #include "agents/runner.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <system_error>
 
@@ -10,6 +12,16 @@ constexpr unsigned spins = 100;
 constexpr unsigned yields = 20;
 constexpr std::chrono::microseconds shortest_park{50};
 constexpr unsigned doublings_max = 20;
+// An agent's parks of the usual length behind a ring: some 50 ms.
+constexpr unsigned lively_parks = 50;
+constexpr unsigned lively_rounds = spins + yields + lively_parks;
+constexpr std::chrono::microseconds longest_park_of_agents{10'000};
+
+// Doubles from the shortest to `longest`.
+std::chrono::microseconds growing_park(unsigned parks_before,
+                                       std::chrono::microseconds longest) noexcept {
+  return std::min(shortest_park * (1U << std::min(parks_before, doublings_max)), longest);
+}
 
 // Tells the core that this is a spin loop.
 void pause() noexcept {
@@ -48,15 +60,49 @@ void IdleStrategy::idle(int work) noexcept {
     std::this_thread::yield();
     return;
   }
-  const unsigned doublings = std::min(rounds_ - spins - yields - 1, doublings_max);
-  std::this_thread::sleep_for(std::min(shortest_park * (1U << doublings), longest_park_));
+  std::this_thread::sleep_for(growing_park(rounds_ - spins - yields - 1, longest_park_));
 }
 
-Result<void> Runner::start(const char* call) {
+std::chrono::microseconds Rest::longest_park_for(
+    std::chrono::nanoseconds shortest_interval) noexcept {
+  return std::clamp(std::chrono::duration_cast<std::chrono::microseconds>(shortest_interval / 100),
+                    IdleStrategy::usual_park, longest_park_of_agents);
+}
+
+void Rest::before() noexcept {
+  const std::uint32_t now = bell_.rings();
+  if (now == seen_) return;
+  seen_ = now;
+  rounds_ = 0;
+}
+
+std::chrono::microseconds Rest::next_park() const noexcept {
+  const auto usual = std::min(IdleStrategy::usual_park, longest_park_);
+  if (kind_ == Idle::sleeping) return rounds_ < lively_parks ? usual : longest_park_;
+  if (kind_ != Idle::backoff || rounds_ < spins + yields) return {};
+  return rounds_ < lively_rounds ? growing_park(rounds_ - spins - yields, usual) : longest_park_;
+}
+
+void Rest::after(int work) noexcept {
+  if (work > 0) return;
+  const std::chrono::microseconds park = next_park();
+  const bool spin = kind_ == Idle::busy_spin || (kind_ == Idle::backoff && rounds_ < spins);
+  if (rounds_ < lively_rounds) ++rounds_;
+  if (park.count() > 0) return bell_.wait(seen_, park);
+  if (spin) return pause();
+  if (kind_ != Idle::noop) std::this_thread::yield();
+}
+
+void name_thread(const char* name) noexcept { (void)::pthread_setname_np(::pthread_self(), name); }
+
+Result<void> Runner::start(const char* call, const char* name) {
   try {
-    thread_ = std::thread([loop = loop_] {
-      IdleStrategy idle(loop->idle);
-      while (!loop->stopping.load(std::memory_order_acquire)) idle.idle(loop->do_work());
+    thread_ = std::thread([loop = loop_, name] {
+      name_thread(name);
+      while (!loop->stopping.load(std::memory_order_acquire)) {
+        loop->rest.before();
+        loop->rest.after(loop->do_work());
+      }
       if (loop->at_end) loop->at_end();
     });
   } catch (const std::system_error& error) {

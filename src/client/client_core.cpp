@@ -1,5 +1,7 @@
 #include "client/client_core.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -76,9 +78,13 @@ Result<std::shared_ptr<ClientCore>> ClientCore::make(ClientOptions options, Owne
   if (core->options_.threading == Threading::threaded) {
     // The thread holds no reference: the last user ends it.
     ClientCore* raw = core.get();
+    const ClientOptions& o = core->options_;
     core->runner_ = std::make_unique<agents::Runner>(
-        [raw] { return raw->cycle(); }, core->options_.idle, [raw] { raw->end_after_callback(); });
-    if (auto started = core->runner_->start("Client::connect"); !started)
+        [raw] { return raw->cycle(); }, o.idle, core->conductor_->bell(),
+        agents::Rest::longest_park_for(
+            std::chrono::nanoseconds{std::min(o.keepalive_interval_ns, o.announce_period_ns)}),
+        [raw] { raw->end_after_callback(); });
+    if (auto started = core->runner_->start("Client::connect", "tp-conductor"); !started)
       return fail(std::move(started.error()));
   }
   return core;

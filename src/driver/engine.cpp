@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "agents/runner.hpp"
 #include "transport/aeron/aeron_transport.hpp"
 
 namespace tensorpool::driver {
@@ -98,7 +100,12 @@ DriverStatus totals_of(const agents::driver::DriverStatus& from) noexcept {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(Setup setup, OnNotice on_notice) {
-  std::unique_ptr<Engine> engine(new Engine(setup.agent.aeron_dir, std::move(on_notice)));
+  const protocol::driver::Settings& core = setup.agent.core;
+  std::unique_ptr<Engine> engine(new Engine(
+      setup.agent.aeron_dir,
+      agents::Rest::longest_park_for(
+          std::chrono::nanoseconds{std::min(core.keepalive_interval_ns, core.announce_period_ns)}),
+      std::move(on_notice)));
   const agents::driver::DriverOptions& agent = setup.agent;
   const std::string text =
       fmt::format("driver {} of {}, control stream {} of {}", agent.instance_id,
@@ -143,6 +150,7 @@ Result<void> Engine::make_agent(agents::driver::DriverOptions options) {
   options.on_notice = [this](const agents::driver::DriverNotice& notice) {
     tell({.event = event_of(notice.kind), .stream_id = notice.stream_id, .text = notice.text});
   };
+  options.bell = &bell_;
   transport_ = transport::aeron::make_transport();
   auto made = DriverAgent::make(std::move(options), {*transport_, file_system_, clock_});
   if (!made) return fail(std::move(made.error()));

@@ -4,6 +4,7 @@
 // Threads: one, the duty cycle's, for everything.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agents/doorbell.hpp"
 #include "agents/driver/driver_agent.hpp"
 #include "base/clock.hpp"
 #include "base/posix_file_system.hpp"
@@ -40,6 +42,9 @@ class Engine {
   void terminate() noexcept {
     if (agent_ != nullptr) agent_->terminate();
   }
+  // What ends a sleep between two cycles, and how long one may be.
+  agents::Doorbell& bell() noexcept { return bell_; }
+  std::chrono::microseconds longest_park() const noexcept { return longest_park_; }
   bool stopped() const noexcept { return agent_ == nullptr; }
 
   // As of the class Driver; status() and leases() may be called inside on_notice.
@@ -49,8 +54,10 @@ class Engine {
   const std::string& aeron_dir() const noexcept { return aeron_dir_; }
 
  private:
-  Engine(std::string aeron_dir, OnNotice on_notice)
-      : aeron_dir_(std::move(aeron_dir)), on_notice_(std::move(on_notice)) {}
+  Engine(std::string aeron_dir, std::chrono::microseconds longest_park, OnNotice on_notice)
+      : aeron_dir_(std::move(aeron_dir)),
+        longest_park_(longest_park),
+        on_notice_(std::move(on_notice)) {}
   Result<void> bring_media_driver(EmbeddedMediaDriver wanted);
   Result<void> make_agent(agents::driver::DriverOptions options);
   void tell(const DriverNotice& notice) const {
@@ -59,6 +66,8 @@ class Engine {
   void look_whether_ready(int work);
 
   const std::string aeron_dir_;
+  const std::chrono::microseconds longest_park_;
+  agents::Doorbell bell_;  // outlives the agent
   const OnNotice on_notice_;
   std::optional<MediaDriver> media_driver_;  // ends after the agent
   std::unique_ptr<transport::Transport> transport_;

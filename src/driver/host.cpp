@@ -115,8 +115,9 @@ Result<std::shared_ptr<Host>> Host::make(DriverOptions options) {
   if (!threaded) return host;
   Host* const at = host.get();
   host->runner_ = std::make_unique<agents::Runner>(
-      [at] { return at->threaded_cycle(); }, options.idle, [at] { at->end_after_callback(); });
-  if (auto started = host->runner_->start(launching); !started)
+      [at] { return at->threaded_cycle(); }, options.idle, at->engine_->bell(),
+      at->engine_->longest_park(), [at] { at->end_after_callback(); });
+  if (auto started = host->runner_->start(launching, "tp-driver"); !started)
     return fail(std::move(started.error()));
   return host;
 }
@@ -130,7 +131,13 @@ int Host::cycle() {
   for (const unsigned asked = terminations_.load(); passed_on_ != asked; ++passed_on_)
     engine_->terminate();
   const int work = engine_->do_work();
-  if (engine_->stopped()) stopped_.store(true);
+  if (engine_->stopped() && !stopped_.load()) {
+    {
+      const std::lock_guard lock(end_mutex_);
+      stopped_.store(true);
+    }
+    ended_.notify_all();
+  }
   return work;
 }
 
@@ -158,7 +165,9 @@ int Host::do_work() {
 }
 
 void Host::terminate() noexcept {
-  if (!forked()) terminations_.fetch_add(1);
+  if (forked()) return;
+  terminations_.fetch_add(1);
+  engine_->bell().ring();
 }
 
 bool Host::stopped() const noexcept { return stopped_.load() || forked(); }
@@ -171,17 +180,17 @@ Result<void> Host::wait(std::chrono::nanoseconds timeout) {
   const Clock::time_point now = Clock::now();
   const Clock::time_point deadline =
       timeout > Clock::time_point::max() - now ? Clock::time_point::max() : now + timeout;
-  agents::IdleStrategy idle(Idle::backoff);
-  while (!stopped()) {
-    if (Clock::now() >= deadline) {
-      return fail(
-          Code::timeout, call,
-          fmt::format("not stopped after {} ms; it goes on: terminate(), or wait again",
-                      std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
-    }
-    idle.idle(do_work());
+  if (runner_ != nullptr) {
+    std::unique_lock lock(end_mutex_);
+    ended_.wait_until(lock, deadline, [this] { return stopped(); });
+  } else {
+    agents::IdleStrategy idle(Idle::backoff);
+    while (!stopped() && Clock::now() < deadline) idle.idle(do_work());
   }
-  return {};
+  if (stopped()) return {};
+  return fail(Code::timeout, call,
+              fmt::format("not stopped after {} ms; it goes on: terminate(), or wait again",
+                          std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
 }
 
 DriverStatus Host::status() const {
@@ -207,6 +216,7 @@ Result<void> Host::revoke(std::uint64_t lease_id, std::string_view text) {
   {
     const Turn turn(*this);
     outcome = engine_->revoke(lease_id, text);
+    engine_->bell().ring();  // the next cycle says so
     if (runner_ == nullptr) ending = std::move(ending_);
   }
   if (ending != nullptr) ending->finish();

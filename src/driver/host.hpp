@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -71,6 +72,8 @@ class Host final : public std::enable_shared_from_this<Host> {
   std::atomic<unsigned> terminations_{0};         // asked for
   unsigned passed_on_ = 0;                        // to the engine
   std::atomic<bool> stopped_{false};
+  std::mutex end_mutex_;  // for those who wait for the end
+  std::condition_variable ended_;
   std::atomic<bool> finishing_{false};
   // Set inside a handler that destroyed the Driver, and in a forked child, where nothing may ever be destroyed.
   std::shared_ptr<Host> ending_;

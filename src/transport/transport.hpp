@@ -191,11 +191,8 @@ class Connection {
 struct ConnectOptions {
   std::string directory;    // empty: AERON_DIR, then the transport's default
   std::string client_name;  // at most limits::client_name_bytes
-  bool invoked = false;     // the transport's client runs inside do_work
+  bool invoked = false;  // the transport's client runs inside do_work, else in a thread of its own
   base::Nanos driver_timeout_ns = 2'000'000'000;
-  // How long the client's own thread sleeps between two looks for answers and new images. Each look costs
-  // what waking a thread costs.
-  base::Nanos client_idle_ns = 1'000'000;
 };
 
 // The state of the media driver in a directory, read without being its client; never blocks.

@@ -15,16 +15,12 @@ namespace {
 
 using protocol::driver::Settings;
 
-// Nothing that a driver hears is as urgent as a client's frames.
-constexpr base::Nanos client_idle_ns = 4'000'000;
-
 transport::ConnectOptions connect_options(const DriverOptions& options) {
   transport::ConnectOptions connect;
   connect.directory = options.aeron_dir;
   connect.client_name = "tensorpool driver " + options.instance_id;
   connect.client_name.resize(std::min(connect.client_name.size(), base::limits::client_name_bytes));
-  connect.invoked = options.invoked;
-  connect.client_idle_ns = client_idle_ns;
+  connect.invoked = true;
   connect.driver_timeout_ns = options.media_driver_timeout_ns;
   return connect;
 }
@@ -81,7 +77,8 @@ DriverAgent::Impl::Impl(DriverOptions options, World world, shm::DriverPlace pla
       world_(world),
       place_(std::move(place)),
       core_(options_.core, now()),
-      worker_(options_.regions, world.file_system, world.clock, job_capacity(options_.core)),
+      worker_(options_.regions, world.file_system, world.clock, job_capacity(options_.core),
+              options_.bell),
       connector_(world.transport, connect_options(options_)),
       outbox_(options_.core.keepalive_interval_ns),
       counters_(options_, static_cast<std::uint32_t>(world.file_system.process_id())),
@@ -157,7 +154,10 @@ int DriverAgent::Impl::connect() {
     lose_connection(step.lost);
     return 1;
   }
-  if (step.connected) notice(NoticeKind::connected, 0, connector_.directory());
+  if (step.connected) {
+    stir();  // links are added now, and answered soon
+    notice(NoticeKind::connected, 0, connector_.directory());
+  }
   if (generation_ == nullptr) return 0;
   return add_links() + (step.connected ? 1 : 0);
 }

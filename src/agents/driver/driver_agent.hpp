@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "agents/context.hpp"
+#include "agents/doorbell.hpp"
 #include "agents/driver/region_worker.hpp"
 #include "base/limits.hpp"
 #include "protocol/driver/actions.hpp"
@@ -46,9 +47,12 @@ struct DriverOptions {
   Endpoint control{"aeron:ipc?term-length=4m", 1000};
   Endpoint announce{"aeron:ipc?term-length=4m", 1000};  // may be the same
 
-  // True: Aeron's client and the files are worked on inside do_work(), in small steps, and there is no
-  // thread at all.
+  // True: the files are worked on inside do_work(), in small steps, and there is no thread at all. Aeron's client
+  // never has one.
   bool invoked = false;
+  // Rung with everything that should not wait for the end of a sleep between two cycles, and when more is likely to
+  // follow soon. Outlives the agent; may be null.
+  Doorbell* bell = nullptr;
   int fragment_limit = base::limits::fragments_per_poll;  // 1 … limits::inbox_entries
   base::Nanos media_driver_timeout_ns = 2'000'000'000;    // bounds connecting and every add
 

@@ -89,6 +89,10 @@ class DriverAgent::Impl {
   void on_report(const Report& report);
   void ask(RegionJob&& job);
   void retire(std::uint32_t stream_id);
+  // More is likely to follow soon.
+  void stir() const noexcept {
+    if (options_.bell != nullptr) options_.bell->ring();
+  }
   void notice(NoticeKind kind, std::uint32_t stream_id, std::string_view text);
   void error(std::uint32_t stream_id, std::string_view text) {
     ++errors_;

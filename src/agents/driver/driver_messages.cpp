@@ -51,6 +51,10 @@ void DriverAgent::Impl::on_driver_message(const wire::MessageHeader& header,
     core_.on_attach_version(now(), *id, actions_);
     return apply();
   }
+  // A client that comes or goes has more to say, while keepalives only come again.
+  if (header.template_id == messages::ShmAttachRequest::template_id ||
+      header.template_id == messages::ShmDetachRequest::template_id)
+    stir();
   switch (header.template_id) {
     case messages::ShmAttachRequest::template_id:
       return hear(wire::try_decode_request<messages::ShmAttachRequest>(message),

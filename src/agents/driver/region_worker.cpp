@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "agents/runner.hpp"
 #include "base/assert.hpp"
 #include "base/limits.hpp"
 #include "protocol/overloaded.hpp"
@@ -32,11 +33,12 @@ std::uint32_t stream_of(const RegionJob& job) {
 }  // namespace
 
 RegionWorker::RegionWorker(RegionPlace place, base::FileSystem& file_system,
-                           const base::Clock& clock, std::size_t capacity)
+                           const base::Clock& clock, std::size_t capacity, Doorbell* owner)
     : place_(std::move(place)),
       file_system_(file_system),
       clock_(clock),
       capacity_(capacity),
+      owner_(owner),
       jobs_(capacity),
       answers_(capacity) {}
 
@@ -93,6 +95,7 @@ void RegionWorker::cancel_creations() noexcept {
 // --- The worker's side.
 
 void RegionWorker::run() noexcept {
+  name_thread("tp-regions");
   while (!stopping_.load(std::memory_order_acquire)) {
     const std::uint32_t seen = calls_.load(std::memory_order_acquire);
     if (step() == 0 && !stopping_.load(std::memory_order_acquire)) calls_.wait(seen);
@@ -260,6 +263,7 @@ bool RegionWorker::advance(Task& task, Retire& job) {
 void RegionWorker::answer(RegionAnswer answer) {
   const bool pushed = answers_.push(std::make_unique<RegionAnswer>(std::move(answer)));
   TP_ASSERT(pushed);  // one for each job, and no more jobs than fit
+  if (owner_ != nullptr) owner_->ring();
 }
 
 }  // namespace tensorpool::agents::driver

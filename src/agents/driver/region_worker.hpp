@@ -21,6 +21,7 @@
 #include <variant>
 
 #include "agents/command_queue.hpp"
+#include "agents/doorbell.hpp"
 #include "base/clock.hpp"
 #include "base/file_system.hpp"
 #include "protocol/driver/actions.hpp"
@@ -73,8 +74,9 @@ using RegionAnswer =
 class RegionWorker {
  public:
   // At most `capacity`, a power of two, jobs at a time. File system and clock outlive the worker.
+  // `owner` is rung with every answer of the worker's thread; it may be null.
   RegionWorker(RegionPlace place, base::FileSystem& file_system, const base::Clock& clock,
-               std::size_t capacity);
+               std::size_t capacity, Doorbell* owner = nullptr);
   RegionWorker(const RegionWorker&) = delete;
   RegionWorker& operator=(const RegionWorker&) = delete;
   ~RegionWorker() { stop(); }
@@ -128,6 +130,7 @@ class RegionWorker {
   base::FileSystem& file_system_;
   const base::Clock& clock_;
   const std::size_t capacity_;
+  Doorbell* const owner_;
 
   // The owner's.
   std::size_t outstanding_ = 0;

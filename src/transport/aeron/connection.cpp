@@ -20,6 +20,8 @@ constexpr std::size_t longest_error = 1024;
 // How often a client reports and looks after its media driver: death is seen within this and the
 // driver timeout.
 constexpr std::uint64_t keepalive_ns = 100'000'000;
+// How long a client with a thread of its own sleeps between two looks for answers and new images.
+constexpr std::uint64_t idle_ns = 1'000'000;
 // Aeron's default, given by name so that no variable of the environment gives another (CFG-115).
 constexpr std::uint64_t linger_ns = 3'000'000'000;
 static_assert(counter_key_bytes == AERON_COUNTER_MAX_KEY_LENGTH);
@@ -201,7 +203,6 @@ Result<std::unique_ptr<transport::Connection>> Connection::open(const ConnectOpt
   const std::string client_name = options.client_name.substr(0, base::limits::client_name_bytes);
   // Aeron's 16 ms make every add take 32 ms. The duration setting alone comes too late (the context has built
   // its strategy from it), so the strategy is named again.
-  const auto idle_ns = static_cast<std::uint64_t>(std::max<base::Nanos>(1, options.client_idle_ns));
   const std::string idle_args = std::to_string(idle_ns);
   // The default error handler prints and ends the process: ours comes first.
   if (aeron_context_set_error_handler(context, &Connection::on_error, connection.get()) != 0 ||

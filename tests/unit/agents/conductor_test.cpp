@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <thread>
+#include <utility>
 
 #include "base/limits.hpp"
 #include "unit/agents/support.hpp"
@@ -55,6 +56,35 @@ TEST(Conductor, NeverWaits) {
   EXPECT_LT(after.ru_nvcsw - before.ru_nvcsw, 500);
   EXPECT_EQ(producer->state(), Request::State::pending);
   EXPECT_EQ(consumer->state(), Request::State::pending);
+}
+
+// Whatever should not wait for the end of a sleep between two cycles.
+TEST(Conductor, IsRungByCommandsByPortsThatCloseAndByItsOwnRequests) {
+  World world;
+  Node& node = world.node();
+  Doorbell& bell = node.conductor->bell();
+  auto rings = bell.rings();
+  const auto rung = [&] {
+    const auto before = std::exchange(rings, bell.rings());
+    return before != rings;
+  };
+  world.run_for(sec);
+  EXPECT_FALSE(rung()) << "nothing happened";
+  world.network.start_media_driver(world.aeron_dir);
+  ASSERT_TRUE(world.run_until([&] { return node.conductor->connected(); }));
+  EXPECT_TRUE(rung()) << "links are added now";
+  const auto request = node.request(world.producer_options());
+  EXPECT_TRUE(rung()) << "a command";
+  auto producer = world.producer(request);
+  auto consumer = world.consumer(node);
+  ASSERT_TRUE(world.active(*consumer));
+  (void)rung();
+  world.run_for(5 * sec);
+  EXPECT_FALSE(rung()) << "announces, hellos and the like are no news";
+  producer.reset();
+  EXPECT_TRUE(rung()) << "a producer closed";
+  consumer.reset();
+  EXPECT_TRUE(rung()) << "a consumer closed";
 }
 
 // Proves: CON-7

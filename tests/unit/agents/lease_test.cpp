@@ -97,6 +97,21 @@ TEST_F(Leases, FramesFlowThroughRegionsThatTheDriverMade) {
 }
 
 // Proves: CON-44, DRV-15
+// The answer comes soon; keepalives and announces come at their own pace.
+TEST_F(Leases, AnAttachRequestRingsTheConductorAndAKeepaliveDoesNot) {
+  Node& node = world.leasing_node();
+  Doorbell& bell = node.conductor->bell();
+  ASSERT_TRUE(comes([&] { return node.conductor->connected(); }));
+  const auto request = node.request(world.leased_producer());
+  const auto commanded = bell.rings();
+  producer = world.producer(request);
+  ASSERT_TRUE(world.active(*producer));
+  EXPECT_NE(bell.rings(), commanded);
+  const auto attached = bell.rings();
+  world.run_for(5 * sec);
+  EXPECT_EQ(bell.rings(), attached);
+}
+
 TEST_F(Leases, NoiseOnTheControlStreamIsCountedAndDropped) {
   begin();
   wire::driver::ShmLeaseRevoked notice;

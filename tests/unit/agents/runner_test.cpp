@@ -1,12 +1,16 @@
 #include "agents/runner.hpp"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace tensorpool::agents {
 namespace {
@@ -34,18 +38,105 @@ TEST(IdleStrategy, ParksAsLongAsItIsToldAndNotLonger) {
   EXPECT_LT(took, std::chrono::seconds{60});
 }
 
+// The parks of an agent in the order in which they come, as long as nobody rings.
+std::vector<std::chrono::microseconds> parks_without_a_ring(Rest& rest) {
+  std::vector<std::chrono::microseconds> parks;
+  for (int i = 0; i < 175; ++i) {
+    rest.before();
+    parks.push_back(rest.next_park());
+    rest.after(0);
+  }
+  return parks;
+}
+
+// Proves: CON-29
+TEST(Rest, SpinsThenStaysLivelyThenSleepsAsLongAsItMay) {
+  using std::chrono::microseconds;
+  Doorbell bell;
+  Rest rest(Idle::backoff, bell, microseconds{3000});
+  for (int time = 0; time < 2; ++time) {
+    SCOPED_TRACE(time);
+    const auto parks = parks_without_a_ring(rest);
+    for (std::size_t i = 0; i < 120; ++i) EXPECT_EQ(parks[i], microseconds{0}) << i;
+    EXPECT_EQ(parks[120], microseconds{50});
+    EXPECT_EQ(parks[121], microseconds{100});
+    for (std::size_t i = 125; i < 170; ++i) EXPECT_EQ(parks[i], microseconds{1000}) << i;
+    for (std::size_t i = 170; i < 175; ++i) EXPECT_EQ(parks[i], microseconds{3000}) << i;
+    // What comes by itself does not make it lively; a ring does.
+    rest.before();
+    rest.after(1);
+    EXPECT_EQ(rest.next_park(), microseconds{3000});
+    bell.ring();
+    rest.before();
+    EXPECT_EQ(rest.next_park(), microseconds{0});
+  }
+}
+
+TEST(Rest, MaySleepForAHundredthOfAnIntervalWithinBounds) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(Rest::longest_park_for(1s), 10ms);
+  EXPECT_EQ(Rest::longest_park_for(1h), 10ms);
+  EXPECT_EQ(Rest::longest_park_for(300ms), 3ms);
+  EXPECT_EQ(Rest::longest_park_for(5ms), 1ms);
+}
+
+TEST(Rest, ReturnsForEveryKindAndAnyAmountOfWork) {
+  for (const Idle kind :
+       {Idle::backoff, Idle::sleeping, Idle::yielding, Idle::busy_spin, Idle::noop}) {
+    Doorbell bell;
+    Rest rest(kind, bell, std::chrono::microseconds{1});
+    for (int i = 0; i < 180; ++i) {
+      rest.before();
+      rest.after(i == 90 ? 1 : 0);
+    }
+  }
+}
+
+// Sleeps that would outlast every test: only a ring ends one.
+constexpr std::chrono::hours for_ever{1};
+
+TEST(Runner, WakesWhenItsBellIsRungAndForItsEnd) {
+  std::atomic<int> cycles{0};
+  Doorbell bell;
+  Runner runner([&] { return cycles.fetch_add(1) * 0; }, Idle::backoff, bell, for_ever);
+  ASSERT_TRUE(runner.start("test", "tp-test"));
+  // The last cycle before the long sleep.
+  while (cycles.load() < 171) std::this_thread::yield();
+  bell.ring();
+  while (cycles.load() < 2 * 171) std::this_thread::yield();  // lively anew
+  runner.stop();
+  EXPECT_GE(cycles.load(), 2 * 171);
+}
+
+TEST(Runner, NamesItsThread) {
+  std::promise<std::string> name;
+  Doorbell bell;
+  Runner runner(
+      [&] {
+        std::array<char, 16> text{};
+        (void)::pthread_getname_np(::pthread_self(), text.data(), text.size());
+        name.set_value(text.data());
+        runner.ask_to_stop();
+        return 0;
+      },
+      Idle::noop, bell, for_ever);
+  ASSERT_TRUE(runner.start("test", "tp-test"));
+  EXPECT_EQ(name.get_future().get(), "tp-test");
+}
+
 TEST(Runner, RunsInOneThreadUntilItIsStopped) {
   std::atomic<int> cycles{0};
   std::thread::id thread;
   std::atomic<int> ends{0};
+  Doorbell bell;
   Runner runner(
       [&] {
         thread = std::this_thread::get_id();
         cycles.fetch_add(1);
         return 0;
       },
-      Idle::yielding, [&] { ends.fetch_add(1); });
-  ASSERT_TRUE(runner.start("test"));
+      Idle::yielding, bell, Rest::longest_park_for({}), [&] { ends.fetch_add(1); });
+  ASSERT_TRUE(runner.start("test", "tp-test"));
   while (cycles.load() < 3) std::this_thread::yield();
   EXPECT_FALSE(runner.on_this_thread());
   runner.stop();
@@ -58,6 +149,7 @@ TEST(Runner, RunsInOneThreadUntilItIsStopped) {
 
 TEST(Runner, MayBeStoppedFromInside) {
   std::atomic<int> cycles{0};
+  Doorbell bell;
   std::unique_ptr<Runner> runner;
   std::atomic<bool> ready{false};
   runner = std::make_unique<Runner>(
@@ -67,8 +159,8 @@ TEST(Runner, MayBeStoppedFromInside) {
         runner->stop();
         return 1;
       },
-      Idle::noop);
-  ASSERT_TRUE(runner->start("test"));
+      Idle::noop, bell, Rest::longest_park_for({}));
+  ASSERT_TRUE(runner->start("test", "tp-test"));
   ready.store(true);
   while (cycles.load() == 0) std::this_thread::yield();
   runner->stop();
@@ -78,6 +170,7 @@ TEST(Runner, MayBeStoppedFromInside) {
 // As when the last reference to a client goes at the end of its own thread.
 TEST(Runner, MayBeDestroyedByItsOwnThreadAtTheEnd) {
   std::promise<void> over;
+  Doorbell bell;
   std::unique_ptr<Runner> runner;
   std::atomic<bool> ready{false};
   runner = std::make_unique<Runner>(
@@ -86,12 +179,12 @@ TEST(Runner, MayBeDestroyedByItsOwnThreadAtTheEnd) {
         runner->ask_to_stop();
         return 0;
       },
-      Idle::noop,
+      Idle::noop, bell, Rest::longest_park_for({}),
       [&] {
         runner.reset();
         over.set_value();
       });
-  ASSERT_TRUE(runner->start("test"));
+  ASSERT_TRUE(runner->start("test", "tp-test"));
   ready.store(true);
   over.get_future().wait();
   EXPECT_EQ(runner, nullptr);

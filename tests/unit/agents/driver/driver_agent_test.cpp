@@ -42,6 +42,35 @@ TEST_F(DriverAgentTest, GivesAProducerRegionsAndTakesItsDetach) {
   EXPECT_EQ(driver->status().producers, 0U);
 }
 
+// Who comes or goes has more to say; keepalives, and clients that only listen, do not.
+TEST_F(DriverAgentTest, IsRungByAttachesAndDetachesAndNotByKeepalives) {
+  Doorbell bell;
+  DriverOptions wanted = options();
+  wanted.bell = &bell;
+  start(std::move(wanted));
+  auto rings = bell.rings();
+  const auto rung = [&] {
+    const auto before = std::exchange(rings, bell.rings());
+    return before != rings;
+  };
+  RawClient& c = client();
+  EXPECT_TRUE(rung()) << "connected";
+  const ShmAttachResponse lease = attach(c, Role::producer, 7);
+  EXPECT_TRUE(rung());
+  run_for(sec);
+  (void)rung();  // files of the start
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(c.send(keepalive(lease, Role::producer, 7)));
+    run_for(sec);
+  }
+  EXPECT_FALSE(rung());
+  const ShmDetachRequest bye = detach(lease, Role::producer, 7);
+  EXPECT_TRUE(c.send(bye));
+  ASSERT_TRUE(until([&] { return c.answer<ShmDetachResponse>(bye.correlation_id).has_value(); }));
+  EXPECT_TRUE(rung());
+  driver.reset();  // before the bell
+}
+
 // Notice, announce of the next epoch, answer: in that order on the wire.
 // Proves: DRV-92, DRV-93, DRV-110, DRV-119
 TEST_F(DriverAgentTest, SaysTheEndOfALeaseInOrder) {

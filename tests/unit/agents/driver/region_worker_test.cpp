@@ -383,6 +383,18 @@ TEST_F(RegionWorkerThreadTest, AnswersEveryJob) {
   worker.stop();
 }
 
+TEST_F(RegionWorkerThreadTest, RingsItsOwnerWithAnAnswer) {
+  Doorbell owner;
+  RegionWorker worker(place(), file_system, clock, 16, &owner);
+  TP_ASSERT_OK(worker.start());
+  const auto seen = owner.rings();
+  CreateRegions create;
+  create.layout = shm::test::small_layout(1);
+  EXPECT_TRUE(worker.submit(create));
+  owner.wait(seen, std::chrono::hours{1});  // nothing else ends it
+  EXPECT_FALSE(std::holds_alternative<std::monostate>(worker.take()));
+}
+
 TEST_F(RegionWorkerThreadTest, EndsInTheMiddleOfACreationAndRemovesItsFiles) {
   file_system.delay = std::chrono::milliseconds{5};
   RegionWorker worker(place(), file_system, clock, 16);
