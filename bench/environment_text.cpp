@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 
@@ -40,11 +41,19 @@ std::uint64_t reserved_huge_pages(const Environment& here) {
   return all;
 }
 
-// Regions are not advised (madvise), so "advise" gives them none.
+// "6.1" of "Linux 6.1.0-25-amd64 x86_64" as 6001; 0 where it says nothing.
+int kernel_version(const Environment& here) {
+  int major = 0;
+  int minor = 0;
+  if (std::sscanf(here.kernel.c_str(), "Linux %d.%d", &major, &minor) != 2) return 0;
+  return major * 1000 + minor;
+}
+
+// Regions ask for huge pages themselves (MADV_COLLAPSE, Linux 6.1), whatever the mount says.
 bool huge_pages_in_dev_shm(const Environment& here) {
-  if (here.shmem_huge_pages == "deny") return false;
-  return here.shmem_huge_pages == "force" || here.dev_shm_huge_pages == "always" ||
-         here.dev_shm_huge_pages == "within_size";
+  if (here.transparent_huge_pages.empty() || here.shmem_huge_pages == "deny") return false;
+  return kernel_version(here) >= 6001 || here.shmem_huge_pages == "force" ||
+         here.dev_shm_huge_pages == "always" || here.dev_shm_huge_pages == "within_size";
 }
 
 // "2.36" of "glibc 2.36".
@@ -52,6 +61,14 @@ int glibc_minor(const Environment& here) {
   const auto dot = here.libc.find("2.");
   return dot == std::string::npos ? std::numeric_limits<int>::max()
                                   : std::atoi(here.libc.c_str() + dot + 2);
+}
+
+void advise_on_build(std::vector<Advice>& list, const Environment& here) {
+  if (here.build.starts_with("Debug") || here.build.starts_with(" ") || here.build.empty() ||
+      here.build.find("-fsanitize") != std::string::npos)
+    list.push_back({"build", said(here.build, "not optimised"),
+                    "not what users get: figures of unoptimised or instrumented code mean nothing",
+                    "cmake --preset release, or the package"});
 }
 
 // Without these a figure of two processes is one of something else.
@@ -136,10 +153,12 @@ void advise_on_tails(std::vector<Advice>& list, const Environment& here) {
   if (reserved_huge_pages(here) == 0 && !huge_pages_in_dev_shm(here))
     list.push_back(
         {"huge pages",
-         fmt::format("none reserved, none in /dev/shm (huge={})",
-                     said(here.dev_shm_huge_pages, "never")),
-         "a frame of 8 MiB lies on 2048 pages of 4 KiB, and each begins with a page walk",
-         "mount -o remount,huge=within_size /dev/shm, before the regions are made; or sysctl "
+         fmt::format("none reserved, none in /dev/shm (huge={}, shmem_enabled {})",
+                     said(here.dev_shm_huge_pages, "never"),
+                     said(here.shmem_huge_pages, "not there")),
+         "a frame of 8 MiB lies on 2048 pages of 4 KiB: copies run at two thirds of the rate",
+         "Linux 6.1 or newer, and not deny in "
+         "/sys/kernel/mm/transparent_hugepage/shmem_enabled; or sysctl "
          "vm.nr_hugepages=N and a hugetlbfs as base directory"});
   if (here.memlock_bytes < wanted_memlock_bytes)
     list.push_back(
@@ -173,9 +192,9 @@ std::string list_of(const std::vector<int>& numbers) {
 
 std::string huge_pages_text(const Environment& here) {
   std::string text =
-      fmt::format("transparent {}, /dev/shm {}", said(here.transparent_huge_pages, "unknown"),
-                  huge_pages_in_dev_shm(here) ? said(here.dev_shm_huge_pages, "force")
-                                              : said(here.dev_shm_huge_pages, "never"));
+      fmt::format("{} in /dev/shm (its mount {}, shmem_enabled {})",
+                  huge_pages_in_dev_shm(here) ? "possible" : "not possible",
+                  said(here.dev_shm_huge_pages, "never"), said(here.shmem_huge_pages, "not there"));
   for (const auto& kind : here.huge_pages) {
     if (kind.reserved != 0)
       text += fmt::format(", {} of {} ({} free)", kind.reserved, bytes_text(kind.page_bytes),
@@ -190,6 +209,7 @@ std::string huge_pages_text(const Environment& here) {
 
 std::vector<Advice> advice(const Environment& environment) {
   std::vector<Advice> list;
+  advise_on_build(list, environment);
   advise_on_cpus(list, environment);
   advise_on_space(list, environment);
   advise_on_noise(list, environment);

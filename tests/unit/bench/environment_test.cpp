@@ -32,6 +32,7 @@ class Tree {
 // A large machine in good order: nothing stands in the way.
 Environment good_machine() {
   Environment here;
+  here.build = "Release -O3 -DNDEBUG";
   here.cpu_model = "Example 9000";
   here.cpus = {2, 3};
   here.cores = 2;
@@ -43,7 +44,9 @@ Environment good_machine() {
   here.can_pin = true;
   here.futex_waitv = true;
   here.memlock_bytes = UINT64_MAX;
-  here.dev_shm_huge_pages = "within_size";
+  here.kernel = "Linux 6.1.0-25-amd64 x86_64";
+  here.transparent_huge_pages = "madvise";
+  here.shmem_huge_pages = "never";
   here.dev_shm = Environment::Space{std::uint64_t{32} << 30U, std::uint64_t{31} << 30U};
   return here;
 }
@@ -185,6 +188,8 @@ TEST(BenchEnvironment, NamesWhatStandsInTheWay) {
     return subjects(here);
   };
   EXPECT_EQ(broken([](auto& e) { e.cpus = {0}, e.cores = 1; }), Names{"CPUs"});
+  EXPECT_EQ(broken([](auto& e) { e.build = "Debug -g"; }), Names{"build"});
+  EXPECT_EQ(broken([](auto& e) { e.build = "Release -O3 -fsanitize=thread"; }), Names{"build"});
   EXPECT_EQ(broken([](auto& e) { e.quota = 1.5; }), Names{"CPU quota"});
   EXPECT_EQ(broken([](auto& e) { e.quota = 2; }), Names{});
   EXPECT_EQ(broken([](auto& e) { e.cores = 1; }), Names{"cores"});
@@ -200,20 +205,23 @@ TEST(BenchEnvironment, NamesWhatStandsInTheWay) {
   EXPECT_EQ(broken([](auto& e) { e.stolen = 0.02; }), Names{"stolen time"});
   EXPECT_EQ(broken([](auto& e) { e.isolated = "", e.cpus = {0, 1, 2, 3}; }), Names{"isolation"});
   EXPECT_EQ(broken([](auto& e) { e.hypervisor = "KVM"; }), Names{"virtual machine"});
-  EXPECT_EQ(broken([](auto& e) { e.dev_shm_huge_pages = ""; }), Names{"huge pages"});
-  EXPECT_EQ(broken([](auto& e) { e.dev_shm_huge_pages = "advise"; }), Names{"huge pages"});
   EXPECT_EQ(broken([](auto& e) { e.shmem_huge_pages = "deny"; }), Names{"huge pages"});
+  EXPECT_EQ(broken([](auto& e) { e.transparent_huge_pages = ""; }), Names{"huge pages"});
+  const auto old_kernel = [&](auto&& more) {
+    return broken([&](auto& e) {
+      e.kernel = "Linux 5.10.0-amd64 x86_64";
+      more(e);
+    });
+  };
+  EXPECT_EQ(old_kernel([](auto&) {}), Names{"huge pages"});
+  EXPECT_EQ(old_kernel([](auto& e) { e.dev_shm_huge_pages = "advise"; }), Names{"huge pages"});
+  EXPECT_EQ(old_kernel([](auto& e) { e.dev_shm_huge_pages = "within_size"; }), Names{});
+  EXPECT_EQ(old_kernel([](auto& e) { e.huge_pages = {{2U << 20U, 64, 64}}; }), Names{});
   EXPECT_EQ(broken([](auto& e) { e.memlock_bytes = 8U << 20U; }), Names{"locked memory"});
   EXPECT_EQ(broken([](auto& e) { e.futex_waitv = false; }), Names{"futex_waitv"});
   EXPECT_EQ(broken([](auto& e) { e.slow_rep_movsb = true; }), Names{});
   EXPECT_EQ(broken([](auto& e) { e.slow_rep_movsb = true, e.libc = "glibc 2.36"; }),
             Names{"memcpy"});
-  // Pages that are reserved serve as well.
-  EXPECT_EQ(broken([](auto& e) {
-              e.dev_shm_huge_pages = "never";
-              e.huge_pages = {{2U << 20U, 64, 64}};
-            }),
-            Names{});
 }
 
 TEST(BenchEnvironment, PutsWhatMakesFiguresMeaninglessFirst) {
