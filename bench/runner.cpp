@@ -61,7 +61,8 @@ void Runner::run(const Workload& workload, Run& into) {
     return;
   }
   for (std::size_t round = 0; round < plan_.rounds; ++round) {
-    fmt::print(stderr, "bench: {}, round {} of {}\n", workload.name(), round + 1, plan_.rounds);
+    if (plan_.progress)
+      fmt::print(stderr, "bench: {}, round {} of {}\n", workload.name(), round + 1, plan_.rounds);
     std::erase_if(found.rows, [&](Row& row) { return !measure(workload, row, round, into); });
   }
   if (!found.rows.empty()) into.findings.push_back(std::move(found));

@@ -19,6 +19,8 @@ constexpr std::uint64_t MiB = 1024 * KiB;
 // What the user asked for.
 struct Plan {
   bool quick = false;
+  double pace = 1;       // of a full measurement: who has less time measures less of the same
+  bool progress = true;  // said on standard error
   std::size_t rounds = 5;
   std::vector<std::uint64_t> sizes{};  // payload bytes; empty: each workload's own
   std::vector<double> rates{};         // per second; empty: each workload's own
@@ -31,7 +33,9 @@ struct Plan {
     return sizes.empty() ? std::move(own) : sizes;
   }
   // A run of `--quick` only shows that everything works.
-  std::int64_t shorter(std::int64_t full) const { return quick ? full / 20 : full; }
+  std::int64_t shorter(std::int64_t full) const {
+    return quick ? full / 20 : static_cast<std::int64_t>(static_cast<double>(full) * pace);
+  }
 };
 
 // One row of the report.

@@ -25,7 +25,7 @@ void feed(const Arena& arena, const Case& one, Board& board) {
   };
   feeder.meet([&] { return send(1); });
   const auto interval = static_cast<std::int64_t>(1e9 / rate_hz);
-  const std::int64_t frames = arena.plan().quick ? 100 : 1'500;
+  const std::int64_t frames = arena.plan().quick ? 100 : arena.plan().shorter(1'500);
   const std::int64_t warm_up = frames / 10;
   std::int64_t publishing = 0;
   const Books before = books_of(board, 1);
