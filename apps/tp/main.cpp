@@ -1,6 +1,7 @@
 // tp, the command line: one file per subcommand beside this one.
 #include <CLI/CLI.hpp>
 
+#include "tp/bench.hpp"
 #include "tp/connection.hpp"
 #include "tp/decode.hpp"
 #include "tp/driver.hpp"
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
   register_inspect(app, exit_code);
   register_decode(app, exit_code);
   register_driver(app, exit_code);
+  register_bench(app, exit_code);
   app.footer(std::string("Two shells:\n"
                          "  tp publish --input photos/ --loop --rate 200\n"
                          "  tp watch --expect photos/ --count 2000\n\n") +
@@ -32,7 +34,7 @@ int main(int argc, char** argv) {
     const int code = not_run(app, error);
     if (code != 0 && app.get_subcommands().empty())
       print_error(
-          "the subcommands are publish, watch, inspect, decode and driver; tp --help shows more");
+          "the subcommands are publish, watch, inspect, decode, driver and bench; tp --help shows more");
     return code;
   } catch (const std::exception& error) {  // no memory, for what a file asks for
     print_error(error.what());
