@@ -153,7 +153,8 @@ class ProducerPort final : public PortBase<Env> {
       (void)abort(*claimed);
       return fail(Error::hot(Code::extent_mismatch, "offer", size, payload.size()));
     }
-    shm::store_payload(claimed->data, payload.data(), payload.size(), copy_kind(*claimed));  // W3
+    shm::store_payload(claimed->data, payload.data(), payload.size(),
+                       shm::copy_kind(payload.size()));  // W3
     return commit(*claimed, options);
   }
 
@@ -224,12 +225,6 @@ class ProducerPort final : public PortBase<Env> {
       const std::uint64_t stride = i < fields.ndims ? strides.bytes[i] : 0;
       fields.strides[i] = stride > INT32_MAX ? 0 : static_cast<std::int32_t>(stride);
     }
-  }
-
-  shm::CopyKind copy_kind(const ClaimedSlot& claim) const noexcept {
-    const shm::PoolGeometry* pool = wiring_->geometry.find(claim.pool_id);
-    if (pool == nullptr) return shm::CopyKind::ordinary;  // never: it was claimed from
-    return shm::copy_kind(claim.size, pool->stride_bytes * std::uint64_t{wiring_->geometry.nslots});
   }
 
   // Why an old claim is refused.

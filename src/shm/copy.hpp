@@ -1,12 +1,20 @@
 // How the bytes of a frame are copied into and out of slots.
 //
-// Measured on a two-core EPYC (Zen 4), one process that copies into a ring and one that adds up every byte
-// (docs/guide/performance.md has the command): while the ring fits the last-level cache an ordinary copy is the faster
-// one (27 against 22 GB/s); once it does not, each store first fetches a line that nobody wants to read, and stores
-// that go around the caches win: 22 against 10 to 18 GB/s from 256 KiB on, 24 against 16 for frames of 8 MiB.
+// An ordinary store first fetches its line, and a slot's lines lie in the caches of whoever read the slot last. Stores
+// that go around the caches fetch nothing. Measured on a two-core EPYC (Zen 4), one thread that copies into a ring and
+// one that adds up every byte, GB/s, ordinary / streaming (docs/guide/performance.md has the command):
+//
+//                                  reader beside us      reader behind another L3
+//   16 slots of 64 KiB                 12 / 22                  2 / 20
+//   128 slots of 64 KiB                27 / 23                  2 / 22
+//   128 slots of 640 KiB               16 / 22                 10 / 14
+//   16 slots of 8 MiB                  18 / 25                 10 / 13
+//
+// So frames from 64 KiB on are streamed: it costs a fifth where a ring just fits a cache that both share, and wins up
+// to tenfold where nobody chose the cores. (On a virtual machine nobody does.)
 // The C library's memcpy decides by the size of one copy alone, and above some KiB uses an instruction (rep movsb) that
-// drops to half or less where source and destination lie at unlucky places within a page; payloads lie at an offset
-// of 64 bytes, buffers from malloc at 16, which is such a pair.
+// drops to half where source and destination lie at unlucky places within a page; payloads lie at an offset of 64
+// bytes, buffers from malloc at 16, which is such a pair.
 #pragma once
 
 #include <cstddef>
@@ -25,16 +33,10 @@ enum class CopyKind : std::uint8_t {
   streaming,
 };
 
-// A frame as large as that goes past the caches always; a smaller one when its whole pool does not fit them.
-inline constexpr std::uint64_t streaming_frame_bytes = 2U << 20U;
-inline constexpr std::uint64_t streaming_pool_bytes = 32U << 20U;
-inline constexpr std::uint64_t streaming_smallest_bytes = 256U << 10U;
+inline constexpr std::uint64_t streaming_smallest_bytes = 64U << 10U;
 
-constexpr CopyKind copy_kind(std::uint64_t frame_bytes, std::uint64_t pool_bytes) noexcept {
-  const bool stream =
-      frame_bytes >= streaming_frame_bytes ||
-      (frame_bytes >= streaming_smallest_bytes && pool_bytes >= streaming_pool_bytes);
-  return stream ? CopyKind::streaming : CopyKind::ordinary;
+constexpr CopyKind copy_kind(std::uint64_t frame_bytes) noexcept {
+  return frame_bytes >= streaming_smallest_bytes ? CopyKind::streaming : CopyKind::ordinary;
 }
 
 namespace detail {

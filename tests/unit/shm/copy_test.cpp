@@ -42,11 +42,10 @@ INSTANTIATE_TEST_SUITE_P(Kinds, CopyBytes,
                            return kind.param == CopyKind::ordinary ? "Ordinary" : "Streaming";
                          });
 
-TEST(CopyKindOf, GoesPastTheCachesOnlyWithWhatDoesNotFitThem) {
-  EXPECT_EQ(copy_kind(64U << 10U, 1U << 30U), CopyKind::ordinary);
-  EXPECT_EQ(copy_kind(640U << 10U, 10U << 20U), CopyKind::ordinary);
-  EXPECT_EQ(copy_kind(640U << 10U, 80U << 20U), CopyKind::streaming);
-  EXPECT_EQ(copy_kind(8U << 20U, 8U << 20U), CopyKind::streaming);
+TEST(CopyKindOf, streams_frames_that_are_worth_it) {
+  EXPECT_EQ(copy_kind(4096), CopyKind::ordinary);
+  EXPECT_EQ(copy_kind(64U << 10U), CopyKind::streaming);
+  EXPECT_EQ(copy_kind(8U << 20U), CopyKind::streaming);
 }
 
 }  // namespace
