@@ -78,12 +78,10 @@ class TENSORPOOL_EXPORT [[nodiscard]] Slot {
   Slot(Slot&& other) noexcept
       : port_(std::exchange(other.port_, nullptr)),
         wiring_(other.wiring_),
-        session_(other.session_),
         seq_(other.seq_),
-        claimed_ns_(other.claimed_ns_),
-        data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)),
-        spec_(other.spec_),
+        data_(other.data_),
+        size_(other.size_),
+        dtype_(other.dtype_),
         pool_id_(other.pool_id_) {}
   Slot& operator=(Slot&& other) noexcept;
   Slot(const Slot&) = delete;
@@ -95,22 +93,27 @@ class TENSORPOOL_EXPORT [[nodiscard]] Slot {
   // The payload, writable, uninitialised (it holds an old frame). 64-byte aligned. Not to be
   // touched after commit() or abort(): consumers read it then, or another claim owns it. Empty once
   // the slot is used up.
-  std::span<std::byte> bytes() noexcept { return {data_, size_}; }
+  std::span<std::byte> bytes() noexcept {
+    if (port_ == nullptr) return {};
+    return {data_, size_};
+  }
   // The payload as elements, in the order that it has in memory: row- or column-major, padding of
   // explicit strides included. As long-lived as bytes(). Errors: dtype_mismatch, consumed.
   template <class T>
   Result<std::span<T>> as() noexcept {
     if (port_ == nullptr) return fail(Error::hot(Code::consumed, "Slot::as"));
-    if (dtype_of<T>::value != spec_.dtype) {
-      return fail(Error::hot(Code::dtype_mismatch, "Slot::as",
-                             static_cast<std::uint64_t>(spec_.dtype),
+    if (dtype_of<T>::value != dtype_) {
+      return fail(Error::hot(Code::dtype_mismatch, "Slot::as", static_cast<std::uint64_t>(dtype_),
                              static_cast<std::uint64_t>(dtype_of<T>::value)));
     }
     return std::span<T>(static_cast<T*>(static_cast<void*>(data_)), size_ / sizeof(T));
   }
   std::uint64_t seq() const noexcept { return seq_; }
   std::uint16_t pool_id() const noexcept { return pool_id_; }
-  const TensorSpec& spec() const noexcept { return spec_; }
+  DType dtype() const noexcept { return dtype_; }
+  // What was claimed. The port keeps it while the claim is open: of a slot that is used up, or whose mapping
+  // ended, it is empty (DType::unknown).
+  TensorSpec spec() const noexcept;
 
   // Writes the header, commits the slot and tells the consumers. Errors: consumed, lease_ended,
   // reattaching, closed. (A header that readers would refuse is refused by claim, SHM-208.)
@@ -118,19 +121,31 @@ class TENSORPOOL_EXPORT [[nodiscard]] Slot {
   // Gives the slot up; consumers see a gap (SHM-179).
   Result<void> abort() noexcept;
 
+  // For the library: made in place by Producer::claim.
+  class Key {
+    friend class detail::ProducerHandle;
+    friend class Producer;
+    explicit Key() = default;
+  };
+  Slot(Key, void* port, void* wiring, std::uint64_t seq, std::byte* data, std::size_t size,
+       DType dtype, std::uint16_t pool_id) noexcept
+      : port_(port),
+        wiring_(wiring),
+        seq_(seq),
+        data_(data),
+        size_(size),
+        dtype_(dtype),
+        pool_id_(pool_id) {}
+
  private:
   friend class detail::ProducerHandle;
-  friend class Producer;
-  Slot() = default;
 
-  void* port_ = nullptr;
+  void* port_ = nullptr;  // null: used up
   void* wiring_ = nullptr;
-  std::uint64_t session_ = 0;
   std::uint64_t seq_ = 0;
-  std::int64_t claimed_ns_ = 0;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  TensorSpec spec_;
+  DType dtype_ = DType::unknown;
   std::uint16_t pool_id_ = 0;
 };
 

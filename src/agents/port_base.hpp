@@ -76,7 +76,8 @@ class PortBase {
   }
   void unpin(Wiring& wiring) noexcept {
     --pins_;
-    if (--wiring.pins == 0 && wiring.retired) cell_->give_back(&wiring);
+    if (--wiring.pins == 0 && wiring.retired) [[unlikely]]
+      give_back(wiring);
   }
 
   // Idempotent. Gives back everything that nothing pins; what is pinned follows with the last
@@ -97,13 +98,15 @@ class PortBase {
   std::uint64_t session_ = 0;
 
  private:
+  // Out of line: check() is part of every call, and news is rare.
   // Takes the mail. acq_rel: the conductor's writes to the new Wiring happen before our use of it.
-  bool resync() noexcept {
+  [[gnu::noinline, gnu::cold]] bool resync() noexcept {
     if (closed_) return false;
     Wiring* fresh = cell_->mail.exchange(nullptr, std::memory_order_acq_rel);
     if (fresh == nullptr) return false;
     Wiring* old = std::exchange(wiring_, fresh);
     if (old != nullptr) retire(old);
+    on_adopted();
     Env::template step<Step::adopted>();
     // A Wiring without a mapping keeps the session of the last one: a short loss of the media
     // driver is no new session.
@@ -114,11 +117,17 @@ class PortBase {
   }
 
   virtual void on_new_session() noexcept = 0;
+  // Another Wiring, of whatever session.
+  virtual void on_adopted() noexcept {}
+
+  [[gnu::noinline, gnu::cold]] void give_back(Wiring& wiring) noexcept {
+    cell_->give_back(&wiring);
+  }
 
   void retire(Wiring* wiring) noexcept {
     if (wiring->reason == Code::forked) return;  // is nobody's to give back
     wiring->retired = true;
-    if (wiring->pins == 0) cell_->give_back(wiring);
+    if (wiring->pins == 0) give_back(*wiring);
   }
 
   // Declared behind cell_, so that it goes first: the client's core may hold the last reference to

@@ -9,13 +9,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "agents/port_base.hpp"
 #include "agents/ringer.hpp"
 #include "protocol/frame/claim_window.hpp"
+#include "shm/header_template.hpp"
 #include "shm/seqlock.hpp"
-#include "shm/slot_image.hpp"
-#include "shm/tensor_rules.hpp"
 #include "tensorpool/error.hpp"
 #include "tensorpool/producer.hpp"
 #include "wire/descriptor.hpp"
@@ -27,10 +27,19 @@ struct ClaimedSlot {
   Wiring* wiring = nullptr;
   std::uint64_t session = 0;
   std::uint64_t seq = 0;
-  base::Nanos claimed_ns = 0;
   std::byte* data = nullptr;
   std::uint64_t size = 0;
   std::uint16_t pool_id = 0;
+};
+
+// Why a call was refused: what an Error is made of.
+struct Refusal {
+  Code code = Code::ok;
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+  [[gnu::noinline, gnu::cold]] tl::unexpected<Error> in(const char* call) const noexcept {
+    return fail(Error::hot(code, call, a, b));
+  }
 };
 
 struct ProducerPortOptions {
@@ -60,73 +69,90 @@ class ProducerPort final : public PortBase<Env> {
 
   const ProducerPortOptions& options() const noexcept { return options_; }
 
-  Result<ClaimedSlot> claim(const TensorSpec& spec) noexcept {
+  // True: `out` is a claim. False: refusal() says why not. Inlined into the one call of the handle, so that
+  // neither an Error nor a Result is carried through the way that succeeds.
+  [[gnu::always_inline]] bool claim(const TensorSpec& spec, ClaimedSlot& out) noexcept {
     check();
-    if (!active()) return fail(Error::hot(why_not(), "claim"));
-    shm::ResolvedStrides strides;
-    if (const shm::SlotFault fault = check_spec(spec, strides); fault != shm::SlotFault::none) {
-      return fail(Error::hot(Code::invalid_spec, "claim", static_cast<std::uint64_t>(fault)));
-    }
-    const std::uint64_t size = strides.extent_bytes;
-    const shm::PoolGeometry* pool = wiring_->geometry.smallest_fitting(size);
-    if (pool == nullptr) {
-      counts().too_large.add();
-      return fail(
-          Error::hot(Code::too_large, "claim", size, wiring_->geometry.largest_stride_bytes()));
-    }
-    if (window_.full()) {
-      counts().exhausted.add();
-      return fail(Error::hot(Code::claims_exhausted, "claim", window_.next() - window_.head(),
-                             window_.size()));
+    // The same shape again needs no second check and no look for a pool; there is none while the port is not
+    // active.
+    if (shape_ == nullptr || !shape_->serves(spec)) [[unlikely]] {
+      if (!change_shape(spec)) return false;
     }
     const base::Nanos now = Env::now();
+    if (window_.full()) [[unlikely]]
+      return refuse_exhausted();
     if (lease_over(now)) [[unlikely]]
-      return fail(Error::hot(Code::reattaching, "claim"));
+      return refuse(Code::reattaching);
     const std::uint64_t seq = window_.take();
-    shm::mark_in_progress(wiring_->slot(seq), seq);  // W1, W2
-    pin(*wiring_);
-    counts().claimed.add();
-    count_open();
-    counts().next_seq.set(window_.next());
+    Wiring& wiring = *wiring_;
+    const HeaderTemplate& shape = *shape_;
+    shm::mark_in_progress(wiring.slot(seq), seq);  // W1, W2
+    pin(wiring);
+    ProducerCounts& count = counts();
+    count.claimed.add();
+    count.open.set(open());
+    count.next_seq.set(seq + 1);
     Env::template step<Step::claimed>();
     Parked& parked = parked_[protocol::ClaimWindow::entry(seq)];
-    parked.size = size;
-    describe(parked.fields, spec, strides);
-    parked.fields.values_len_bytes = static_cast<std::uint32_t>(size);
-    parked.fields.payload_slot = wiring_->geometry.header_index(seq);
-    parked.fields.pool_id = pool->pool_id;
-    return ClaimedSlot{wiring_, session_,     seq, now, wiring_->payload(*pool, seq),
-                       size,    pool->pool_id};
+    parked.shape = &shape;
+    parked.timestamp_ns = static_cast<std::uint64_t>(now);
+    out.wiring = &wiring;
+    out.session = session_;
+    out.seq = seq;
+    out.data = wiring.payload(shape.pool, seq);
+    out.size = shape.size_bytes;
+    out.pool_id = shape.pool.pool_id;
+    return true;
   }
+  Result<ClaimedSlot> claim(const TensorSpec& spec) noexcept {
+    ClaimedSlot claimed;
+    if (!claim(spec, claimed)) return refusal_.in("claim");
+    return claimed;
+  }
+  // Of the last claim or commit that said false.
+  const Refusal& refusal() const noexcept { return refusal_; }
 
-  // REQUIRES a claim of this port that was neither committed nor aborted.
-  Result<Committed> commit(const ClaimedSlot& claim, const CommitOptions& options) noexcept {
+  // REQUIRES a claim of this port that was neither committed nor aborted: its Wiring and seq.
+  [[gnu::always_inline]] bool commit(Wiring& wiring, std::uint64_t seq,
+                                     const CommitOptions& options, Committed& out) noexcept {
     check();
-    Wiring& wiring = *claim.wiring;
-    if (claim.session != session_ || this->closed()) {
-      // An old claim never moves the window of the new session. Its memory stayed mapped until
-      // here.
-      refuse(wiring);
-      return fail(Error::hot(ended(), "commit"));
+    // The Wiring of the claim was active when it was made, and stays what it is: while it is the port's, nothing
+    // has ended.
+    if (&wiring != wiring_ || lease_over()) [[unlikely]] {
+      if (!may_commit(wiring, seq)) return false;
     }
-    if (!active() || lease_over()) [[unlikely]]
-      return refuse_commit(claim);
-    const shm::SlotRef slot = wiring.slot(claim.seq);
-    Parked& parked = parked_[protocol::ClaimWindow::entry(claim.seq)];
-    parked.trace_id = options.trace_id;
-    parked.fields.meta_version = options.meta_version;
-    parked.fields.timestamp_ns = options.timestamp_ns != 0
-                                     ? options.timestamp_ns
-                                     : static_cast<std::uint64_t>(claim.claimed_ns);
-    shm::HeaderImage image;
-    shm::build(image, parked.fields);
-    shm::store_header(slot, image);  // W4
+    const shm::SlotRef slot = wiring.slot(seq);
+    Parked& parked = parked_[protocol::ClaimWindow::entry(seq)];
+    const HeaderTemplate& shape = *parked.shape;
+    const std::uint64_t timestamp =
+        options.timestamp_ns == 0 ? parked.timestamp_ns : options.timestamp_ns;
+    const shm::FrameWords words =
+        shm::frame_words(shape.image.words[1], shape.image.words[2],
+                         wiring.geometry.header_index(seq), timestamp, options.meta_version);
+    shm::store_header(slot, shape, words, repeats(seq));  // W4
     Env::template step<Step::before_commit_word>();
-    shm::commit(slot, claim.seq);  // W5, W6
+    shm::commit(slot, seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
-    const Told told = finish(claim.seq, true);
+    const Tags tags{options.trace_id, options.meta_version};
+    Told told = Told::held;
+    if (window_.pass(seq)) [[likely]] {
+      // In order, as nearly always: this one is told now and nobody waits for it.
+      told = publish(seq, shape.size_bytes, tags);
+      if (told == Told::consumers) [[likely]]
+        ring();
+    } else {
+      told = hold(seq, tags);
+    }
+    shm::expect_to_write(wiring.slot(window_.next()));
     let_go(wiring);
-    return Committed{claim.seq, told};
+    out.seq = seq;
+    out.told = told;
+    return true;
+  }
+  Result<Committed> commit(const ClaimedSlot& claim, const CommitOptions& options) noexcept {
+    Committed committed;
+    if (!commit(*claim.wiring, claim.seq, options, committed)) return refusal_.in("commit");
+    return committed;
   }
 
   // REQUIRES as commit(). The slot stays in progress; consumers see a gap.
@@ -134,8 +160,8 @@ class ProducerPort final : public PortBase<Env> {
     check();
     Wiring& wiring = *claim.wiring;
     if (claim.session != session_ || this->closed()) {
-      refuse(wiring);
-      return fail(Error::hot(ended(), "abort"));
+      (void)refuse_old(wiring);
+      return refusal_.in("abort");
     }
     finish(claim.seq, false, !lease_over());
     let_go(wiring);
@@ -146,16 +172,21 @@ class ProducerPort final : public PortBase<Env> {
   // claim, copy, commit in one.
   Result<Committed> offer(const TensorSpec& spec, std::span<const std::byte> payload,
                           const CommitOptions& options) noexcept {
-    auto claimed = claim(spec);
-    if (!claimed) return fail(claimed.error());
-    if (claimed->size != payload.size()) {
-      const std::uint64_t size = claimed->size;
-      (void)abort(*claimed);
-      return fail(Error::hot(Code::extent_mismatch, "offer", size, payload.size()));
+    ClaimedSlot claimed;
+    if (!claim(spec, claimed)) return refusal_.in("claim");
+    if (claimed.size != payload.size()) {
+      (void)abort(claimed);
+      return fail(Error::hot(Code::extent_mismatch, "offer", claimed.size, payload.size()));
     }
-    shm::store_payload(claimed->data, payload.data(), payload.size(),
+    shm::store_payload(claimed.data, payload.data(), payload.size(),
                        shm::copy_kind(payload.size()));  // W3
-    return commit(*claimed, options);
+    return commit(claimed, options);
+  }
+
+  // What an open claim was made with; an empty one for a claim of an ended session.
+  TensorSpec spec_of(const ClaimedSlot& claim) const noexcept {
+    if (claim.session != session_) return {};
+    return parked_[protocol::ClaimWindow::entry(claim.seq)].shape->spec;
   }
 
   void close() noexcept {
@@ -163,14 +194,21 @@ class ProducerPort final : public PortBase<Env> {
     check();
     drop_parked();
     this->close_port();
+    shape_ = nullptr;
   }
 
  private:
+  using HeaderTemplate = shm::HeaderTemplate;
+  // What a descriptor says of a frame beside its seq.
+  struct Tags {
+    std::uint64_t trace_id = 0;
+    std::uint32_t meta_version = 0;
+  };
   // What is known of a claim: the header to be, and what the descriptor needs once it is its turn.
   struct Parked {
-    shm::SlotFields fields;
-    std::uint64_t size = 0;
-    std::uint64_t trace_id = 0;
+    const HeaderTemplate* shape = nullptr;
+    std::uint64_t timestamp_ns = 0;  // of the claim
+    Tags tags;                       // once it is committed and held
   };
 
   ProducerCounts& counts() noexcept { return cell_->producer; }
@@ -179,52 +217,67 @@ class ProducerPort final : public PortBase<Env> {
     drop_parked();
     window_.reset(protocol::ClaimWindow::size_for(options_.max_claims, wiring_->geometry.nslots));
     template_ = wire::DescriptorTemplate(options_.stream_id, wiring_->epoch);
+    shape_ = nullptr;
     counts().sessions.add();
     counts().epoch.set(wiring_->epoch);
     counts().next_seq.set(0);
-    count_open();
+    counts().open.set(open());
+  }
+  void on_adopted() noexcept override {
+    if (!active()) shape_ = nullptr;
   }
 
   // Frames of a session that ended while they waited for an earlier claim: nobody is told.
   void drop_parked() noexcept {
     counts().not_announced.add(window_.held());
     window_.reset(window_.size());
-    count_open();
+    counts().open.set(open());
   }
 
   // Counted by what is really held, not as the rest of the other counts, so that a claim that is lost
   // or counted twice shows in the books.
-  void count_open() noexcept { counts().open.set(this->open_pins() + window_.held()); }
+  std::uint64_t open() const noexcept { return this->open_pins() + window_.held(); }
 
   void let_go(Wiring& wiring) noexcept {
     unpin(wiring);
-    count_open();
+    counts().open.set(open());
   }
 
-  // The rules that readers apply, before anything is claimed (SHM-208). Fills in the strides.
-  static shm::SlotFault check_spec(const TensorSpec& spec, shm::ResolvedStrides& strides) noexcept {
-    if (const shm::SlotFault fault = shm::resolve(spec, strides); fault != shm::SlotFault::none)
-      return fault;
-    return shm::progress_stride(spec.progress_unit, spec.shape.size(), strides)
-               ? shm::SlotFault::none
-               : shm::SlotFault::progress_stride;
-  }
-
-  // REQUIRES check_spec(). Strides are written out where they fit the field, for readers that do
-  // not infer them, else left 0 (contiguous).
-  static void describe(shm::SlotFields& fields, const TensorSpec& spec,
-                       const shm::ResolvedStrides& strides) noexcept {
-    fields.dtype = spec.dtype;
-    fields.order = spec.order;
-    fields.ndims = static_cast<std::uint8_t>(spec.shape.size());
-    fields.dims = spec.shape.values;
-    fields.progress_unit = spec.progress_unit;
-    fields.progress_stride_bytes =
-        *shm::progress_stride(spec.progress_unit, spec.shape.size(), strides);
-    for (std::size_t i = 0; i < max_dims; ++i) {
-      const std::uint64_t stride = i < fields.ndims ? strides.bytes[i] : 0;
-      fields.strides[i] = stride > INT32_MAX ? 0 : static_cast<std::int32_t>(stride);
+  // Makes `spec` the shape of this claim and those to come; the rules that readers apply are checked before
+  // anything is claimed (SHM-208).
+  [[gnu::noinline, gnu::cold]] bool change_shape(const TensorSpec& spec) noexcept {
+    if (!active()) return refuse(why_not());
+    HeaderTemplate& shape = free_shape();
+    if (const shm::SlotFault fault = shm::make_template(spec, shape); fault != shm::SlotFault::none)
+      return refuse(Code::invalid_spec, static_cast<std::uint64_t>(fault));
+    const shm::PoolGeometry* pool = wiring_->geometry.smallest_fitting(shape.size_bytes);
+    if (pool == nullptr) {
+      counts().too_large.add();
+      return refuse(Code::too_large, shape.size_bytes, wiring_->geometry.largest_stride_bytes());
     }
+    shm::use_pool(shape, *pool);
+    shape_ = &shape;
+    repeats_from_ = window_.next();
+    return true;
+  }
+  // One that neither an open claim nor the next one uses: there is one more than may be in use.
+  HeaderTemplate& free_shape() noexcept {
+    for (HeaderTemplate& shape : shapes_) {
+      bool used = &shape == shape_;
+      for (std::uint64_t seq = window_.head(); seq != window_.next(); ++seq)
+        used |= parked_[protocol::ClaimWindow::entry(seq)].shape == &shape;
+      if (!used) return shape;
+    }
+    TP_ASSERT(false);
+    return shapes_[0];
+  }
+
+  // Whether the slot holds all words of the header that `seq` is about to store in it, from one lap ago. All
+  // claims since repeats_from_ were made with one template and none of them was aborted, so the claim one lap
+  // before `seq`, which ended before this one was made, stored them. A template that was replaced, and used by
+  // claims that are still open, is older than repeats_from_.
+  bool repeats(std::uint64_t seq) const noexcept {
+    return seq >= repeats_from_ + wiring_->geometry.nslots;
   }
 
   // Why an old claim is refused.
@@ -233,77 +286,138 @@ class ProducerPort final : public PortBase<Env> {
     return this->forked() ? Code::forked : Code::lease_ended;
   }
 
-  void refuse(Wiring& wiring) noexcept {
+  [[gnu::noinline, gnu::cold]] bool refuse(Code code, std::uint64_t a = 0,
+                                           std::uint64_t b = 0) noexcept {
+    refusal_ = {code, a, b};
+    return false;
+  }
+  [[gnu::noinline, gnu::cold]] bool refuse_exhausted() noexcept {
+    counts().exhausted.add();
+    return refuse(Code::claims_exhausted, window_.next() - window_.head(), window_.size());
+  }
+  // An old claim never moves the window of the new session. Its memory stayed mapped until here.
+  [[gnu::noinline, gnu::cold]] bool refuse_old(Wiring& wiring) noexcept {
     counts().refused.add();
     let_go(wiring);
+    return refuse(ended());
   }
-
-  // The claim's session is still the port's, but nothing may be published in it: counts as aborted.
-  [[gnu::noinline, gnu::cold]] Result<Committed> refuse_commit(const ClaimedSlot& claim) noexcept {
+  // A commit whose Wiring is not the port's any more, or whose lease may be over.
+  [[gnu::noinline, gnu::cold]] bool may_commit(Wiring& wiring, std::uint64_t seq) noexcept {
+    if (wiring.session != session_ || this->closed()) return refuse_old(wiring);
+    if (active() && !lease_over()) return true;
+    // The claim's session is still the port's, but nothing may be published in it: counts as aborted.
     const Code why = active() ? Code::lease_ended : why_not();
-    finish(claim.seq, false, false);
-    let_go(*claim.wiring);
-    return fail(Error::hot(why, "commit"));
+    finish(seq, false, false);
+    let_go(wiring);
+    return refuse(why);
   }
 
   // Marks the claim and tells consumers of everything whose turn has come, if the lease still holds.
-  Told finish(std::uint64_t seq, bool announce, bool leased = true) noexcept {
-    if (!announce) counts().aborted.add();
+  [[gnu::noinline, gnu::cold]] Told finish(std::uint64_t seq, bool announce,
+                                           bool leased = true) noexcept {
+    if (!announce) {
+      counts().aborted.add();
+      repeats_from_ = std::max(repeats_from_, seq + 1);  // its slot has the header of a lap before
+    }
     window_.finish(seq, announce);
     Told told = Told::held;
     bool sent = false;
     window_.drain([&](std::uint64_t ready) {
-      const Told outcome = publish(ready, leased);
+      const Parked& parked = parked_[protocol::ClaimWindow::entry(ready)];
+      const Told outcome =
+          leased && active() ? publish(ready, parked.shape->size_bytes, parked.tags) : withhold();
       sent |= outcome == Told::consumers;
       if (ready == seq) told = outcome;
     });
-    if (sent) ringer_.ring(wiring_->wake, *cell_);
+    if (sent) ring();
     return told;
   }
-
-  Told publish(std::uint64_t seq, bool leased) noexcept {
-    const Parked& frame = parked_[protocol::ClaimWindow::entry(seq)];
+  // Wakes who sleeps, behind the last descriptor of a commit that sent one.
+  void ring() noexcept {
+    if (wiring_->wake.own.live()) [[unlikely]]
+      ring_bell();
+  }
+  [[gnu::noinline]] void ring_bell() noexcept { ringer_.ring(wiring_->wake, *cell_); }
+  // Committed out of order, or with others waiting for it.
+  [[gnu::noinline]] Told hold(std::uint64_t seq, Tags tags) noexcept {
+    parked_[protocol::ClaimWindow::entry(seq)].tags = tags;
+    return finish(seq, true);
+  }
+  Told withhold() noexcept {
     Env::template step<Step::before_descriptor>();
-    if (!leased || !active()) {
-      counts().not_announced.add();
-      return Told::link_down;
-    }
+    counts().not_announced.add();
+    return Told::link_down;
+  }
+
+  // REQUIRES active().
+  [[gnu::always_inline]] Told publish(std::uint64_t seq, std::uint64_t size, Tags tags) noexcept {
+    Env::template step<Step::before_descriptor>();
+    // One link, no time in the descriptor, and the link takes it: nearly always.
+    if (wiring_->link_count != 1 || options_.descriptor_timestamps) [[unlikely]]
+      return publish_to_all(seq, size, tags);
+    const transport::Position position = try_send(0, seq, wire::null_u64, tags);
+    if (position <= 0) [[unlikely]]
+      return publish_again(position, seq, size, tags);
+    return published(size);
+  }
+  Told published(std::uint64_t size) noexcept {
+    Env::template step<Step::after_descriptor>();
+    ProducerCounts& count = counts();
+    count.published.add();
+    count.bytes.add(size);
+    return Told::consumers;
+  }
+  Told unpublished(Told told) noexcept {
+    Env::template step<Step::after_descriptor>();
+    counts().not_announced.add();
+    return told;
+  }
+  [[gnu::noinline]] Told publish_to_all(std::uint64_t seq, std::uint64_t size, Tags tags) noexcept {
     const std::uint64_t time =
         options_.descriptor_timestamps ? static_cast<std::uint64_t>(Env::now()) : wire::null_u64;
     Told told = Told::nobody;
     bool taken = false;
     for (std::uint32_t i = 0; i < wiring_->link_count; ++i) {
-      const Told outcome = send(i, seq, time, frame);
+      const Told outcome = settle(try_send(i, seq, time, tags), i, seq, time, tags);
       taken |= outcome == Told::consumers;
       told = std::max(told, outcome);
     }
-    Env::template step<Step::after_descriptor>();
-    if (!taken) {
-      counts().not_announced.add();
-      return told;
-    }
-    counts().published.add();
-    counts().bytes.add(frame.size);
-    return Told::consumers;
+    return taken ? published(size) : unpublished(told);
+  }
+  // The first try of the only link gave `position`.
+  [[gnu::noinline, gnu::cold]] Told publish_again(transport::Position position, std::uint64_t seq,
+                                                  std::uint64_t size, Tags tags) noexcept {
+    const Told told = settle(position, 0, seq, wire::null_u64, tags);
+    return told == Told::consumers ? published(size) : unpublished(told);
   }
 
   // One descriptor to one link. Never waits: back-pressure loses the descriptor (STR-95).
-  Told send(std::uint32_t link, std::uint64_t seq, std::uint64_t time,
-            const Parked& frame) noexcept {
+  [[gnu::always_inline]] transport::Position try_send(std::uint32_t link, std::uint64_t seq,
+                                                      std::uint64_t time, Tags tags) noexcept {
     auto& publication = Env::publication(*wiring_->links[link]);
-    transport::Claim claim;
-    transport::Position position = transport::admin_action;
+    const auto encode = [&](std::byte* to) noexcept {
+      const std::uint32_t meta = tags.meta_version == 0 ? wire::null_u32 : tags.meta_version;
+      template_.encode(to, seq, time, meta, tags.trace_id);
+    };
+    if constexpr (requires { publication.send(wire::descriptor_bytes, encode); }) {
+      return publication.send(wire::descriptor_bytes, encode);
+    } else {
+      transport::Claim claim;
+      const transport::Position position = publication.try_claim(wire::descriptor_bytes, claim);
+      if (position > 0) {
+        encode(claim.data);
+        publication.commit(claim);
+      }
+      return position;
+    }
+  }
+  // What became of a descriptor whose first try gave `position`.
+  [[gnu::noinline]] Told settle(transport::Position position, std::uint32_t link, std::uint64_t seq,
+                                std::uint64_t time, Tags tags) noexcept {
     for (int tries = 0;
-         position == transport::admin_action && tries <= base::limits::admin_action_retries;
-         ++tries) {
-      position = publication.try_claim(wire::descriptor_bytes, claim);
-    }
-    if (position > 0) [[likely]] {
-      const std::uint32_t meta = frame.fields.meta_version;
-      template_.encode(claim.data, seq, time, meta == 0 ? wire::null_u32 : meta, frame.trace_id);
-      publication.commit(claim);
-      return Told::consumers;
-    }
+         position == transport::admin_action && tries < base::limits::admin_action_retries; ++tries)
+      position = try_send(link, seq, time, tags);
+    if (position > 0) return Told::consumers;
     if (position == transport::not_connected) return Told::nobody;
     counts().back_pressured.add();
     if (position == transport::back_pressured || position == transport::admin_action)
@@ -316,8 +430,13 @@ class ProducerPort final : public PortBase<Env> {
   ProducerPortOptions options_;
   protocol::ClaimWindow window_;
   wire::DescriptorTemplate template_{0, 0};
+  const HeaderTemplate* shape_ =
+      nullptr;  // of the latest claim; null: none in this session, or not active
+  std::uint64_t repeats_from_ = 0;  // see repeats()
+  Refusal refusal_;
   std::array<Parked, base::limits::claims_per_producer> parked_{};
   Ringer ringer_;
+  std::array<HeaderTemplate, base::limits::claims_per_producer + 1> shapes_{};
 };
 
 }  // namespace tensorpool::agents

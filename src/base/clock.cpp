@@ -3,17 +3,11 @@
 #include <ctime>
 
 namespace tensorpool::base {
-namespace {
 
-Nanos read(clockid_t id) noexcept {
+Nanos SystemClock::realtime_ns() const noexcept {
   timespec t{};
-  ::clock_gettime(id, &t);
+  (void)::clock_gettime(CLOCK_REALTIME, &t);
   return Nanos{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
-
-}  // namespace
-
-Nanos SystemClock::monotonic() noexcept { return read(CLOCK_MONOTONIC); }
-Nanos SystemClock::realtime_ns() const noexcept { return read(CLOCK_REALTIME); }
 
 }  // namespace tensorpool::base

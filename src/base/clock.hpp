@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 
 namespace tensorpool::base {
 
@@ -23,7 +24,11 @@ class SystemClock final : public Clock {
  public:
   Nanos monotonic_ns() const noexcept override { return monotonic(); }
   Nanos realtime_ns() const noexcept override;
-  static Nanos monotonic() noexcept;
+  static Nanos monotonic() noexcept {
+    timespec t;  // NOLINT(cppcoreguidelines-pro-type-member-init): this clock is always there
+    (void)::clock_gettime(CLOCK_MONOTONIC, &t);
+    return Nanos{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+  }
 };
 
 // A clock that stands still until it is told otherwise. One thread.

@@ -35,10 +35,15 @@ struct ConsumerObject {
   int calls = 0;
 };
 
+template <class Object>
+[[gnu::noinline, gnu::cold]] void destroy(Object* object) noexcept {
+  delete object;
+}
 // Deletes the object once its handle is gone and nothing pins it any more.
 template <class Object>
 void reap(Object* object) noexcept {
-  if (object->port.finished()) delete object;
+  if (object->port.finished()) [[unlikely]]
+    destroy(object);
 }
 
 }  // namespace tensorpool::client
@@ -49,29 +54,10 @@ namespace tensorpool::detail {
 class ProducerHandle {
  public:
   static Producer make(client::ProducerObject* object) noexcept { return Producer(object); }
-  static Slot make(client::ProducerObject* object, const agents::ClaimedSlot& claim,
-                   const TensorSpec& spec) noexcept {
-    Slot slot;
-    slot.port_ = object;
-    slot.wiring_ = claim.wiring;
-    slot.session_ = claim.session;
-    slot.seq_ = claim.seq;
-    slot.claimed_ns_ = claim.claimed_ns;
-    slot.data_ = claim.data;
-    slot.size_ = claim.size;
-    slot.spec_ = spec;
-    slot.pool_id_ = claim.pool_id;
-    return slot;
-  }
-  // What the port gave out.
+  // What the port gave out. The Wiring is there: the claim pins it.
   static agents::ClaimedSlot claim_of(const Slot& slot) noexcept {
-    return {static_cast<agents::Wiring*>(slot.wiring_),
-            slot.session_,
-            slot.seq_,
-            slot.claimed_ns_,
-            slot.data_,
-            slot.size_,
-            slot.pool_id_};
+    auto* const wiring = static_cast<agents::Wiring*>(slot.wiring_);
+    return {wiring, wiring->session, slot.seq_, slot.data_, slot.size_, slot.pool_id_};
   }
 };
 class ConsumerHandle {

@@ -33,32 +33,38 @@ Slot& Slot::operator=(Slot&& other) noexcept {
   if (port_ != nullptr) (void)abort();
   port_ = std::exchange(other.port_, nullptr);
   wiring_ = other.wiring_;
-  session_ = other.session_;
   seq_ = other.seq_;
-  claimed_ns_ = other.claimed_ns_;
-  data_ = std::exchange(other.data_, nullptr);
-  size_ = std::exchange(other.size_, 0);
-  spec_ = other.spec_;
+  data_ = other.data_;
+  size_ = other.size_;
+  dtype_ = other.dtype_;
   pool_id_ = other.pool_id_;
   return *this;
 }
 
+TensorSpec Slot::spec() const noexcept {
+  if (port_ == nullptr) return {};
+  return object(port_)->port.spec_of(detail::ProducerHandle::claim_of(*this));
+}
+
 Result<Committed> Slot::commit(const CommitOptions& options) noexcept {
   ProducerObject* owner = object(std::exchange(port_, nullptr));
-  if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::commit"));
-  auto outcome = owner->port.commit(detail::ProducerHandle::claim_of(*this), options);
-  data_ = nullptr;
-  size_ = 0;
+  if (owner == nullptr) [[unlikely]]
+    return fail(Error::hot(Code::consumed, "Slot::commit"));
+  Committed committed;
+  if (!owner->port.commit(*static_cast<agents::Wiring*>(wiring_), seq_, options, committed))
+      [[unlikely]] {
+    const agents::Refusal why = owner->port.refusal();
+    client::reap(owner);
+    return why.in("commit");
+  }
   client::reap(owner);
-  return outcome;
+  return committed;
 }
 
 Result<void> Slot::abort() noexcept {
   ProducerObject* owner = object(std::exchange(port_, nullptr));
   if (owner == nullptr) return fail(Error::hot(Code::consumed, "Slot::abort"));
   auto outcome = owner->port.abort(detail::ProducerHandle::claim_of(*this));
-  data_ = nullptr;
-  size_ = 0;
   client::reap(owner);
   return outcome;
 }
@@ -72,10 +78,13 @@ Producer& Producer::operator=(Producer&& other) noexcept {
 
 Result<Slot> Producer::claim(const TensorSpec& spec) noexcept {
   ProducerObject* owner = object(port_);
-  if (owner == nullptr) return fail(Error::hot(Code::closed, "claim"));
-  auto claimed = owner->port.claim(spec);
-  if (!claimed) return fail(claimed.error());
-  return detail::ProducerHandle::make(owner, *claimed, spec);
+  if (owner == nullptr) [[unlikely]]
+    return fail(Error::hot(Code::closed, "claim"));
+  agents::ClaimedSlot claimed;
+  if (!owner->port.claim(spec, claimed)) [[unlikely]]
+    return owner->port.refusal().in("claim");
+  return Result<Slot>(tl::in_place, Slot::Key(), owner, claimed.wiring, claimed.seq, claimed.data,
+                      claimed.size, spec.dtype, claimed.pool_id);
 }
 
 Result<Committed> Producer::offer(const TensorSpec& spec, std::span<const std::byte> payload,

@@ -1,0 +1,124 @@
+// The header of frames that repeat one shape, made and checked once: what a claim with the same spec needs
+// of it, and the words that are stored for each frame.
+//
+// Any thread; plain values.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "shm/geometry.hpp"
+#include "shm/seqlock.hpp"
+#include "shm/slot_image.hpp"
+#include "shm/tensor_rules.hpp"
+#include "tensorpool/types.hpp"
+
+namespace tensorpool::shm {
+
+// What differs from frame to frame lies in bytes 12 … 15 and 22 … 33: in words 1 to 4, and of these only in
+// payload_slot, which belongs to the slot, timestamp_ns and meta_version.
+inline constexpr std::size_t frame_words_first =
+    2;  // words that two frames of one slot may differ in
+inline constexpr std::size_t frame_words_end = 5;
+static_assert(slot_at::payload_slot.offset == 12 && slot_at::payload_slot.size == 4);
+static_assert(slot_at::timestamp_ns.offset == 22 && slot_at::timestamp_ns.size == 8);
+static_assert(slot_at::meta_version.offset == 30 && slot_at::meta_version.size == 4);
+static_assert(slot_at::pad.offset == 34);
+
+// The changing words of one frame, in place of the template's.
+struct FrameWords {
+  std::uint64_t slot_and_length;  // word 1
+  std::uint64_t pool_and_time;    // word 2
+  std::uint64_t time_and_meta;    // word 3
+  std::uint64_t meta_and_pad;     // word 4
+};
+
+// REQUIRES words of a header in which the fields that change are 0.
+constexpr FrameWords frame_words(std::uint64_t word1, std::uint64_t word2, std::uint32_t slot,
+                                 std::uint64_t timestamp_ns, std::uint32_t meta_version) noexcept {
+  return {word1 | std::uint64_t{slot} << 32U, word2 | timestamp_ns << 48U,
+          timestamp_ns >> 16U | std::uint64_t{meta_version} << 48U,
+          std::uint64_t{meta_version} >> 16U};
+}
+// The inverse, for readers.
+constexpr std::uint64_t timestamp_of(std::uint64_t word2, std::uint64_t word3) noexcept {
+  return word2 >> 48U | word3 << 16U;
+}
+constexpr std::uint32_t meta_version_of(std::uint64_t word3, std::uint64_t word4) noexcept {
+  return static_cast<std::uint32_t>(word3 >> 48U | (word4 & 0xFFFFU) << 16U);
+}
+
+struct HeaderTemplate {
+  TensorSpec spec;
+  PoolGeometry pool;
+  std::uint64_t size_bytes = 0;  // of the payload
+  HeaderImage image;             // payload_slot, timestamp_ns and meta_version are 0
+
+  // Whether `other` describes the same bytes: then nothing of it needs to be checked again. May say no to
+  // specs that differ only behind their counts.
+  bool serves(const TensorSpec& other) const noexcept {
+    if (spec.dtype != other.dtype || spec.shape.count != other.shape.count ||
+        spec.strides.count != other.strides.count || spec.order != other.order ||
+        spec.progress_unit != other.progress_unit)
+      return false;
+    if (std::memcmp(&spec.shape.values, &other.shape.values, sizeof(spec.shape.values)) != 0)
+      return false;
+    return spec.strides.count == 0 || std::memcmp(&spec.strides.values, &other.strides.values,
+                                                  sizeof(spec.strides.values)) == 0;
+  }
+};
+
+// Checks `spec` by the rules of readers (SHM-208) and makes the template, but for the pool: of the smallest
+// pool only size_bytes is known. Strides are written out where they fit the field, for readers that do not
+// infer them, else left 0 (contiguous).
+inline SlotFault make_template(const TensorSpec& spec, HeaderTemplate& out) noexcept {
+  ResolvedStrides strides;
+  if (const SlotFault fault = resolve(spec, strides); fault != SlotFault::none) return fault;
+  const std::size_t ndims = spec.shape.size();
+  const auto progress = progress_stride(spec.progress_unit, ndims, strides);
+  if (!progress) return SlotFault::progress_stride;
+  SlotFields fields;
+  fields.dtype = spec.dtype;
+  fields.order = spec.order;
+  fields.ndims = static_cast<std::uint8_t>(ndims);
+  fields.progress_unit = spec.progress_unit;
+  fields.progress_stride_bytes = *progress;
+  for (std::size_t i = 0; i < ndims; ++i) {
+    const std::uint64_t stride = strides.bytes[i];
+    fields.dims[i] = spec.shape.values[i];
+    fields.strides[i] = stride > INT32_MAX ? 0 : static_cast<std::int32_t>(stride);
+  }
+  fields.values_len_bytes = static_cast<std::uint32_t>(strides.extent_bytes);
+  out.spec = spec;
+  out.size_bytes = strides.extent_bytes;
+  build(out.image, fields);
+  return SlotFault::none;
+}
+
+// The rest of make_template(). REQUIRES that `pool` holds size_bytes.
+inline void use_pool(HeaderTemplate& shape, const PoolGeometry& pool) noexcept {
+  shape.pool = pool;
+  detail::put(shape.image.bytes(), slot_at::pool_id, pool.pool_id);
+}
+
+// W4 from a template. `repeats`: this writer stored all words of this template into this very slot before,
+// in this session, and no other header since.
+//
+// Then only the words that may differ are stored. To leave a store out whose value is there already is not
+// to rely on previous contents (SHM-37) as far as anybody can see: the word holds what the store would put
+// there, every reader that sees this frame's commit word sees it (the older store is sequenced before W6
+// too), and a reader of an earlier or later frame of the slot that meets it reads the value that its own
+// frame has there. tests/model/lap_model_test.cpp searches all executions of it. What it saves is not only
+// stores: lines of a slot that never change stay in the readers' caches.
+inline void store_header(SlotRef slot, const HeaderTemplate& shape, const FrameWords& words,
+                         bool repeats) noexcept {
+  HostRecipe::store_body(slot.words[2], words.pool_and_time);
+  HostRecipe::store_body(slot.words[3], words.time_and_meta);
+  HostRecipe::store_body(slot.words[4], words.meta_and_pad);
+  if (repeats) [[likely]]
+    return;
+  HostRecipe::store_body(slot.words[1], words.slot_and_length);
+  HostRecipe::store_words<frame_words_end, header_words>(slot.words, shape.image.words.data());
+}
+
+}  // namespace tensorpool::shm
