@@ -6,6 +6,7 @@
 // becomes of a frame. Application handlers may throw.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -13,11 +14,13 @@
 #include <optional>
 #include <utility>
 
+#include "agents/open_frame.hpp"
 #include "agents/port_base.hpp"
 #include "base/assert.hpp"
 #include "base/fork.hpp"
 #include "protocol/frame/rate_gate.hpp"
 #include "protocol/frame/sequence.hpp"
+#include "shm/header_cache.hpp"
 #include "shm/seqlock.hpp"
 #include "shm/slot_image.hpp"
 #include "shm/tensor_rules.hpp"
@@ -32,20 +35,6 @@ struct ConsumerPortOptions {
   std::uint32_t max_rate_hz = 0;
   std::uint32_t max_gap = 256;  // max_outstanding_seq_gap; 0: off
   int fragment_limit = base::limits::fragments_per_poll;
-};
-
-// A frame whose header was copied and validated, not proved yet.
-struct OpenFrame {
-  Wiring* wiring = nullptr;
-  shm::ConstSlotRef slot;
-  std::uint64_t committed = 0;  // what R1 saw
-  const std::byte* payload = nullptr;
-  FrameInfo info;
-
-  // R4 to R6. In a forked child the slot is not there.
-  bool intact() const noexcept {
-    return !base::lost_by_fork(slot.words) && shm::still(slot, committed);
-  }
 };
 
 template <class Env>
@@ -85,16 +74,20 @@ class ConsumerPort final : public PortBase<Env> {
       return polled;
     }
     const Busy busy(*this);
-    if (!begin(polled)) return polled;
+    if (!begin(polled)) [[unlikely]]
+      return polled;
     if (inbox_empty()) receive();
-    if (!still_leased(polled)) return polled;
-    while (!inbox_empty()) {
-      const wire::FrameDescriptor descriptor = take();
-      if (!admit(descriptor, polled)) continue;
-      if (gate_.enabled() && !gate_by_descriptor(descriptor, polled)) continue;
-      handle(descriptor, polled, visit);
-      if (this->closed()) break;
-    }
+    if (inbox_empty() || !still_leased(polled)) return polled;
+    // What was received beyond the limit waits in the inbox for the next call.
+    int left = options_.fragment_limit;
+    do {
+      const Arrived& arrived = take();
+      if (!admit(arrived, polled)) continue;
+      if (gate_.enabled() && !gate_by_descriptor(arrived, polled)) continue;
+      handle(arrived, polled, visit);
+      if (this->closed()) [[unlikely]]
+        break;
+    } while (--left > 0 && !inbox_empty());
     polled.state = this->state();
     return polled;
   }
@@ -105,12 +98,12 @@ class ConsumerPort final : public PortBase<Env> {
     const Busy busy(*this);
     if (!begin(polled)) return nullptr;
     if (inbox_empty()) receive();
-    if (!still_leased(polled)) return nullptr;
+    if (inbox_empty() || !still_leased(polled)) return nullptr;
     while (!inbox_empty()) {
-      const wire::FrameDescriptor descriptor = take();
-      if (!admit(descriptor, polled)) continue;
-      if (gate_.enabled() && !gate_by_descriptor(descriptor, polled)) continue;
-      if (open_view(descriptor, polled)) return &view_;
+      const Arrived& arrived = take();
+      if (!admit(arrived, polled)) continue;
+      if (gate_.enabled() && !gate_by_descriptor(arrived, polled)) continue;
+      if (open_view(arrived, polled)) return &pulled_.frame;
     }
     return nullptr;
   }
@@ -122,15 +115,16 @@ class ConsumerPort final : public PortBase<Env> {
     if (!begin(polled)) return nullptr;
     Undecided newest(*this, polled);
     std::uint64_t session = 0;
-    wire::FrameDescriptor descriptor;
+    Arrived newest_arrived;
     for (int polls = 0; polls < base::limits::latest_polls; ++polls) {
-      if (!active() || halted_ || (inbox_empty() && receive() == 0)) break;
+      if (reading_ == nullptr || (inbox_empty() && receive() == 0)) break;
+      if (inbox_empty()) continue;
       if (!still_leased(polled)) break;
       while (!inbox_empty()) {
-        const wire::FrameDescriptor arrived = take();
+        const Arrived& arrived = take();
         if (!admit(arrived, polled)) continue;
         const std::uint64_t now = session_;
-        const std::uint64_t older = std::exchange(descriptor, arrived).seq;
+        const std::uint64_t older = std::exchange(newest_arrived, arrived).seq;
         const bool same = std::exchange(session, now) == now;
         if (!newest.hold()) continue;
         if (same) {
@@ -141,10 +135,10 @@ class ConsumerPort final : public PortBase<Env> {
       }
     }
     // Seen, then its mapping ended before it was read: that is what `newest` counts.
-    if (!newest.held() || session != session_ || !active() || halted_) return nullptr;
+    if (!newest.held() || session != session_ || reading_ == nullptr) return nullptr;
     newest.release();
-    if (gate_.enabled() && !gate_by_descriptor(descriptor, polled)) return nullptr;
-    return open_view(descriptor, polled) ? &view_ : nullptr;
+    if (gate_.enabled() && !gate_by_descriptor(newest_arrived, polled)) return nullptr;
+    return open_view(newest_arrived, polled) ? &pulled_.frame : nullptr;
   }
 
   // C4 of protocol/frame/wake.hpp, for those that wait (client/waiting.hpp): whether there is something to poll for, or news of the conductor.
@@ -157,7 +151,7 @@ class ConsumerPort final : public PortBase<Env> {
         return true;
       }
       if (wiring_ == nullptr || wiring_->subscription == nullptr) return false;
-      const int received = active() && !halted_ ? receive() : drop_received();
+      const int received = reading_ != nullptr ? receive() : drop_received();
       if (received == 0) return false;
     }
     return true;  // an endless stream of what is others'
@@ -169,7 +163,7 @@ class ConsumerPort final : public PortBase<Env> {
 
   bool view_open() const noexcept { return view_open_; }
   // R4 to R6 on the pulled view. REQUIRES view_open().
-  bool view_intact() const noexcept { return view_.intact(); }
+  bool view_intact() const noexcept { return pulled_.frame.intact(); }
 
   // Ends the view of next() or latest(): the proof, then the books. `asked` is the answer of the
   // last intact() that the application asked for, if any.
@@ -178,7 +172,7 @@ class ConsumerPort final : public PortBase<Env> {
     const Busy busy(*this);
     view_open_ = false;
     Polled polled;
-    return settle(view_, asked, view_gate_, polled);
+    return settle(pulled_.frame, asked, view_gate_, polled);
   }
 
   // From inside a handler it takes effect after the call that runs there (CON-37).
@@ -186,19 +180,34 @@ class ConsumerPort final : public PortBase<Env> {
     (busy_ ? next_event_.emplace() : event_) = std::move(handler);
   }
 
-  void close() noexcept { this->close_port(); }
+  void close() noexcept {
+    this->close_port();
+    reading_ = nullptr;
+  }
   bool busy() const noexcept { return busy_; }
 
  private:
+  // What of a descriptor is needed behind the filters.
+  struct Arrived {
+    std::uint64_t seq = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t timestamp_ns = 0;
+    std::uint64_t trace_id = 0;
+  };
+  // A frame, and the header that the next one is compared with. poll() has one; the pull forms have another,
+  // for a view outlives many polls.
+  struct Reader {
+    OpenFrame frame;
+    shm::HeaderCache cache;
+    shm::FrameWords validated{};  // of the frame that cache was last made of
+  };
   struct Busy {
     explicit Busy(ConsumerPort& p) noexcept : port(p), inner(std::exchange(p.busy_, true)) {}
     ~Busy() {
       if (inner) return;
       port.busy_ = false;
-      if (port.next_event_) {
-        port.event_ = std::move(*port.next_event_);
-        port.next_event_.reset();
-      }
+      if (port.next_event_) [[unlikely]]
+        port.take_next_event();
     }
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
@@ -233,14 +242,23 @@ class ConsumerPort final : public PortBase<Env> {
 
   ConsumerCounts& counts() noexcept { return cell_->consumer; }
 
+  [[gnu::noinline, gnu::cold]] void take_next_event() noexcept {
+    event_ = std::move(*next_event_);
+    next_event_.reset();
+  }
+
   void on_new_session() noexcept override {
     tracker_.reset();
     gate_.reset();
     halted_ = false;
     inbox_head_ = inbox_tail_ = 0;
+    polled_.cache.clear();
+    pulled_.cache.clear();
     counts().sessions.add();
     counts().epoch.set(wiring_->epoch);
+    on_adopted();
   }
+  void on_adopted() noexcept override { reading_ = active() && !halted_ ? wiring_ : nullptr; }
 
   // Steps 1 and 2. False: nothing to read; what arrives meanwhile is drained and dropped, so that
   // the subscription never stands still (SHM-157, STR-117).
@@ -249,12 +267,16 @@ class ConsumerPort final : public PortBase<Env> {
     const std::uint64_t session = session_;
     polled.state = this->state();
     last_state_ = polled.state;
-    if (event_)
+    if (event_) [[unlikely]]
       tell_changes(before, session != session_ || session_ != told_session_, polled.state);
-    if (active() && !halted_) return true;
+    if (reading_ != nullptr) [[likely]]
+      return true;
+    drain();
+    return false;
+  }
+  [[gnu::noinline]] void drain() {
     inbox_head_ = inbox_tail_ = 0;
     if (wiring_ != nullptr && wiring_->subscription != nullptr) (void)drop_received();
-    return false;
   }
 
   int drop_received() noexcept {
@@ -265,7 +287,7 @@ class ConsumerPort final : public PortBase<Env> {
   // Before the first entry: whoever was stopped past the end of its lease reads nothing any more. The
   // descriptors go the way of those that arrive without a mapping.
   bool still_leased(Polled& polled) noexcept {
-    if (inbox_empty() || !lease_over()) [[likely]]
+    if (!lease_over()) [[likely]]
       return true;
     inbox_head_ = inbox_tail_ = 0;
     polled.state = PortState::reattaching;
@@ -286,36 +308,49 @@ class ConsumerPort final : public PortBase<Env> {
     if (base::in_forked_child()) (void)check();
   }
 
-  // Step 3: no application code runs inside the transport; the callback decodes, filters, appends.
+  // Step 3: no application code runs inside the transport; the callback decodes, filters, appends. Looks as far
+  // as the inbox reaches whatever the limit of a call is: a look costs what it finds and as much again.
+  // REQUIRES an empty inbox.
   int receive() noexcept {
+    inbox_head_ = inbox_tail_ = 0;
+    const int limit = std::max(options_.fragment_limit, base::limits::fragments_per_poll);
     return Env::subscription(*wiring_->subscription)
-        .poll(
-            [this](const transport::Fragment& fragment) noexcept {
-              wire::FrameDescriptor descriptor;
-              if (!fragment.whole() || !wire::decode_descriptor(fragment.data.data(),
-                                                                fragment.data.size(), descriptor)) {
-                counts().malformed.add();
-                return;
-              }
-              if (descriptor.stream_id != options_.stream_id) {
-                counts().foreign.add();
-                return;
-              }
-              inbox_[inbox_tail_ % inbox_.size()] = descriptor;
-              ++inbox_tail_;
-            },
-            options_.fragment_limit);
+        .poll([this](const transport::Fragment& fragment) noexcept { append(fragment); }, limit);
+  }
+  void append(const transport::Fragment& fragment) noexcept {
+    wire::FrameDescriptor descriptor;
+    if (!fragment.whole() || !wire::decode_descriptor(fragment.data.data(), fragment.data.size(),
+                                                      descriptor)) [[unlikely]] {
+      counts().malformed.add();
+      return;
+    }
+    if (descriptor.stream_id != options_.stream_id) {
+      counts().foreign.add();
+      return;
+    }
+    inbox_[inbox_tail_++] = {descriptor.seq, descriptor.epoch, descriptor.timestamp_ns,
+                             descriptor.trace_id};
   }
 
   bool inbox_empty() const noexcept { return inbox_head_ == inbox_tail_; }
-  wire::FrameDescriptor take() noexcept { return inbox_[inbox_head_++ % inbox_.size()]; }
+  // Stays where it is until the inbox is filled again, which no handler can do.
+  const Arrived& take() noexcept { return inbox_[inbox_head_++]; }
 
   // Steps a to c: session, epoch, sequence. True when the descriptor goes on to its slot.
-  bool admit(const wire::FrameDescriptor& descriptor, Polled& polled) {
-    if (check() || !active() || halted_) {
+  bool admit(const Arrived& arrived, Polled& polled) {
+    if (check() || reading_ == nullptr) [[unlikely]] {
       // The mapping changed under the batch: what is left of it belongs to the past.
       return false;
     }
+    if (arrived.epoch == reading_->epoch && tracker_.follows(arrived.seq)) [[likely]] {
+      counts().seen.add();
+      counts().last_seq.set(arrived.seq);
+      return true;
+    }
+    return admit_other(arrived, polled);
+  }
+  // Any but the one that follows the last.
+  [[gnu::noinline]] bool admit_other(const Arrived& descriptor, Polled& polled) {
     if (descriptor.epoch != wiring_->epoch) {
       counts().wrong_epoch.add();
       if (descriptor.epoch > wiring_->epoch) halt(NoteKind::higher_epoch, descriptor.epoch);
@@ -354,12 +389,13 @@ class ConsumerPort final : public PortBase<Env> {
   // Nothing of this session is accepted any more (STR-112, STR-115, STR-206).
   void halt(NoteKind kind, std::uint64_t argument) noexcept {
     halted_ = true;
+    reading_ = nullptr;
     inbox_head_ = inbox_tail_ = 0;
     cell_->note(kind).write(session_, argument);
     cell_->call_conductor();
   }
 
-  bool gate_by_descriptor(const wire::FrameDescriptor& descriptor, Polled& polled) {
+  bool gate_by_descriptor(const Arrived& descriptor, Polled& polled) {
     if (descriptor.timestamp_ns == wire::null_u64)
       return true;  // decided after the proof, by the slot's time
     if (gate_.wants(protocol::GateSource::descriptor, descriptor.timestamp_ns)) return true;
@@ -370,38 +406,62 @@ class ConsumerPort final : public PortBase<Env> {
   // Step d: R1, R2, validation of the copy. False: the frame was overwritten, or is not wanted.
   // SHM-189 needs no memory of its own: R1 accepts only the commit word of this seq, and seq rises
   // within a session, so a stale word of the slot never equals it.
-  bool open(const wire::FrameDescriptor& descriptor, OpenFrame& frame, Gate& gate, Polled& polled) {
-    frame.wiring = wiring_;
-    frame.slot = wiring_->slot(descriptor.seq);
-    frame.committed = shm::load_commit_acquire(frame.slot);  // R1
+  // REQUIRES admit().
+  [[gnu::always_inline]] bool open(const Arrived& arrived, Reader& reader, Gate& gate,
+                                   Polled& polled) {
+    OpenFrame& frame = reader.frame;
+    Wiring& wiring = *reading_;
+    const std::uint32_t index = wiring.geometry.header_index(arrived.seq);
+    frame.wiring = &wiring;
+    const shm::ConstSlotRef slot = wiring.slot(arrived.seq);
+    frame.slot = slot;
+    const std::uint64_t committed = shm::load_commit_acquire(slot);  // R1
     Env::template step<Step::commit_word_loaded>();
-    if (frame.committed != shm::committed_word(descriptor.seq))
-      return overwrite(descriptor.seq, polled);
+    frame.committed = committed;
+    if (committed != shm::committed_word(arrived.seq)) [[unlikely]]
+      return overwrite(arrived.seq, polled);
+    shm::FrameWords now = shm::HeaderCache::load_changing(slot);  // R2
+    if (reader.cache.matches(slot, index, now)) [[likely]] {
+      Env::template step<Step::header_copied>();
+    } else {
+      if (!validate(reader, index)) return overwrite(arrived.seq, polled);
+      now = reader.validated;
+    }
+    frame.payload = wiring.payload(reader.cache.pool(), arrived.seq);
+    FrameInfo& info = frame.info;
+    info.seq = arrived.seq;
+    info.publish_time_ns = arrived.timestamp_ns;
+    info.trace_id = arrived.trace_id;
+    info.capture_time_ns = shm::timestamp_of(now.pool_and_time, now.time_and_meta);
+    info.meta_version = shm::meta_version_of(now.time_and_meta, now.meta_and_pad);
+    info.slot = index;
+    if (gate_.enabled()) [[unlikely]]
+      return gate_by_slot(arrived, frame, gate, polled);
+    return true;
+  }
+
+  // Another header than the last one: R1 and R2 anew, all rules, and what they say is kept for the next.
+  [[gnu::noinline]] bool validate(Reader& reader, std::uint32_t index) noexcept {
+    OpenFrame& frame = reader.frame;
+    if (shm::load_commit_acquire(frame.slot) != frame.committed) return false;  // R1
     shm::HeaderImage image;
     shm::copy_header(frame.slot, image);  // R2
     Env::template step<Step::header_copied>();
     const shm::SlotFields fields = shm::parse(image);
     shm::ValidSlot valid;
-    if (shm::validate(fields, wiring_->geometry, wiring_->geometry.header_index(descriptor.seq),
-                      valid) != shm::SlotFault::none) {
-      return overwrite(descriptor.seq, polled);
-    }
-    frame.payload = wiring_->payload(*valid.pool, descriptor.seq);
-    describe(frame.info, descriptor, fields, valid);
-    if (gate_.enabled()) return gate_by_slot(descriptor, frame, gate, polled);
+    if (shm::validate(fields, frame.wiring->geometry, index, valid) != shm::SlotFault::none)
+      return false;
+    reader.cache.keep(image, fields.ndims, *valid.pool);
+    reader.validated = {image.words[1], image.words[2], image.words[3], image.words[4]};
+    describe(frame.info, frame.wiring->epoch, fields, valid);
     return true;
   }
 
-  static void describe(FrameInfo& info, const wire::FrameDescriptor& descriptor,
-                       const shm::SlotFields& fields, const shm::ValidSlot& valid) noexcept {
-    info.seq = descriptor.seq;
-    info.epoch = descriptor.epoch;
-    info.publish_time_ns = descriptor.timestamp_ns;
-    info.capture_time_ns = fields.timestamp_ns;
-    info.trace_id = descriptor.trace_id;
+  // What frames with the same header have in common.
+  static void describe(FrameInfo& info, std::uint64_t epoch, const shm::SlotFields& fields,
+                       const shm::ValidSlot& valid) noexcept {
+    info.epoch = epoch;
     info.size_bytes = fields.values_len_bytes;
-    info.meta_version = fields.meta_version;
-    info.slot = fields.payload_slot;
     info.pool_id = fields.pool_id;
     info.dtype = fields.dtype;
     info.order = fields.order;
@@ -416,8 +476,7 @@ class ConsumerPort final : public PortBase<Env> {
 
   // The rate gate: by the descriptor's time, else by the slot's own under the commit check, else by
   // the local clock (STR-194). The reference moves only when the frame is accepted.
-  bool gate_by_slot(const wire::FrameDescriptor& descriptor, const OpenFrame& frame, Gate& gate,
-                    Polled& polled) {
+  bool gate_by_slot(const Arrived& descriptor, const OpenFrame& frame, Gate& gate, Polled& polled) {
     if (descriptor.timestamp_ns != wire::null_u64) {
       gate = {protocol::GateSource::descriptor, descriptor.timestamp_ns};
       return true;
@@ -434,70 +493,72 @@ class ConsumerPort final : public PortBase<Env> {
 
   // Steps d to g around the handler.
   template <class Visitor>
-  void handle(const wire::FrameDescriptor& descriptor, Polled& polled, Visitor& visit) {
-    OpenFrame frame;
+  [[gnu::always_inline]] void handle(const Arrived& arrived, Polled& polled, Visitor& visit) {
     Gate gate;
-    if (!open(descriptor, frame, gate, polled)) return;
+    if (!open(arrived, polled_, gate, polled)) [[unlikely]]
+      return;
+    OpenFrame& frame = polled_.frame;
     pin(*frame.wiring);  // e
-    // A handler that throws ends here with its frame counted as ended.
-    struct Unwind {
-      ~Unwind() {
-        if (port == nullptr) return;
-        port->unpin(*wiring);
-        port->counts().ended.add();
-      }
-      ConsumerPort* port;
-      Wiring* wiring;
-    } unwind{this, frame.wiring};
     Env::template step<Step::in_handler>();
-    const Visit visited = visit(frame);
-    unwind.port = nullptr;
-    if (visited == Visit::skip) {
+    Visit visited;
+    try {
+      visited = visit(frame);
+    } catch (...) {
+      // A handler that throws ends here with its frame counted as ended.
       unpin(*frame.wiring);
-      skip(descriptor.seq, descriptor.seq, polled);
+      counts().ended.add();
+      throw;
+    }
+    if (visited == Visit::skip) [[unlikely]] {
+      unpin(*frame.wiring);
+      skip(arrived.seq, arrived.seq, polled);
       return;
     }
     (void)settle(frame, visited, gate, polled);
   }
 
-  bool open_view(const wire::FrameDescriptor& descriptor, Polled& polled) {
-    if (!open(descriptor, view_, view_gate_, polled)) return false;
-    pin(*view_.wiring);
+  bool open_view(const Arrived& arrived, Polled& polled) {
+    if (!open(arrived, pulled_, view_gate_, polled)) return false;
+    pin(*pulled_.frame.wiring);
     view_open_ = true;
     return true;
   }
 
   // Steps f and g: the proof, then whether the session is still the one that was read, then the
   // books.
-  Outcome settle(OpenFrame& frame, Visit visited, const Gate& gate, Polled& polled) {
+  [[gnu::always_inline]] Outcome settle(OpenFrame& frame, Visit visited, const Gate& gate,
+                                        Polled& polled) {
     Env::template step<Step::before_proof>();
     const bool whole = visited == Visit::unproved ? frame.intact() : visited == Visit::intact;
-    const std::uint64_t session = frame.wiring->session;
-    if (!this->closed()) check();
-    const bool ended = this->closed() || session != session_ || !active() || halted_;
-    unpin(*frame.wiring);
-    if (ended) {
+    Wiring& wiring = *frame.wiring;
+    const std::uint64_t session = wiring.session;
+    (void)check();  // does nothing once the port is closed
+    const bool ended = &wiring != reading_ && (reading_ == nullptr || session != session_);
+    unpin(wiring);
+    if (ended) [[unlikely]] {
       end(polled);
       return Outcome::ended;
     }
-    if (!whole) {
+    if (!whole) [[unlikely]] {
       (void)overwrite(frame.info.seq, polled);
       return Outcome::overwritten;
     }
-    if (gate_.enabled()) gate_.accept(gate.source, gate.time_ns);
-    counts().delivered.add();
-    counts().bytes.add(frame.info.size_bytes);
+    if (gate_.enabled()) [[unlikely]]
+      gate_.accept(gate.source, gate.time_ns);
+    ConsumerCounts& count = counts();
+    count.delivered.add();
+    count.bytes.add(frame.info.size_bytes);
     ++polled.delivered;
     return Outcome::delivered;
   }
 
-  bool overwrite(std::uint64_t seq, Polled& polled) {
+  [[gnu::noinline, gnu::cold]] bool overwrite(std::uint64_t seq, Polled& polled) {
     counts().overwritten.add();
     ++polled.overwritten;
     tell(EventKind::overwritten, seq, seq);
     return false;
   }
-  void skip(std::uint64_t first, std::uint64_t last, Polled& polled) {
+  [[gnu::noinline]] void skip(std::uint64_t first, std::uint64_t last, Polled& polled) {
     counts().skipped.add(last - first + 1);
     polled.skipped += last - first + 1;
     tell(EventKind::skipped, first, last);
@@ -526,8 +587,11 @@ class ConsumerPort final : public PortBase<Env> {
   std::uint64_t told_session_ = 0;
   std::uint64_t inbox_head_ = 0;
   std::uint64_t inbox_tail_ = 0;
-  std::array<wire::FrameDescriptor, base::limits::inbox_entries> inbox_{};
-  OpenFrame view_;
+  std::array<Arrived, base::limits::inbox_entries> inbox_{};
+  Wiring* reading_ =
+      nullptr;  // the port's, while it is active and nothing halted its session; else null
+  Reader polled_;
+  Reader pulled_;
   Gate view_gate_;
   std::function<void(const Event&)> event_;
   std::optional<std::function<void(const Event&)>> next_event_;

@@ -29,6 +29,30 @@ class SequenceTracker {
   // Takes the seq of a descriptor of the mapped epoch. `max_gap` 0 disables the limit. Gaps are
   // taken here, before the slot is looked at, so that one lost frame counts once.
   SeqStep see(std::uint64_t seq, std::uint64_t max_gap) noexcept {
+    const SeqStep step = judge(seq, max_gap);
+    expected_ = any_ && !unchecked_ ? last_ + 1 : nothing;
+    return step;
+  }
+
+  // see() for the common case: true, and taken, when `seq` is the one after the last and nothing is peculiar.
+  // False: nothing was done, see() has to look.
+  bool follows(std::uint64_t seq) noexcept {
+    if (seq != expected_) return false;
+    last_ = seq;
+    expected_ = seq + 1;
+    ++seen_;
+    return true;
+  }
+
+  bool any() const noexcept { return any_; }
+  std::uint64_t last() const noexcept { return last_; }
+  // last - first + 1 of this session.
+  std::uint64_t seen() const noexcept { return seen_; }
+
+ private:
+  static constexpr std::uint64_t nothing = UINT64_MAX;  // no seq: they are below 2^63
+
+  SeqStep judge(std::uint64_t seq, std::uint64_t max_gap) noexcept {
     if (!any_) {
       any_ = true;
       last_ = seq;
@@ -57,12 +81,7 @@ class SequenceTracker {
     return {SeqVerdict::fresh, gap, 0};
   }
 
-  bool any() const noexcept { return any_; }
-  std::uint64_t last() const noexcept { return last_; }
-  // last - first + 1 of this session.
-  std::uint64_t seen() const noexcept { return seen_; }
-
- private:
+  std::uint64_t expected_ = nothing;
   std::uint64_t last_ = 0;
   std::uint64_t seen_ = 0;
   bool any_ = false;
