@@ -114,7 +114,7 @@ class TENSORPOOL_EXPORT [[nodiscard]] FrameView {
   [[nodiscard]] Outcome finish() noexcept;
 
  private:
-  friend class Consumer;
+  friend class detail::ConsumerHandle;
   FrameView(void* port, const FrameInfo& info, const std::byte* payload) noexcept
       : port_(port), info_(info), payload_(payload) {}
   void* port_;
@@ -147,11 +147,19 @@ class TENSORPOOL_EXPORT Consumer {
   Polled poll_copy(std::span<std::byte> buffer, CopyHandler handler);
   Polled poll_copy(BufferSupplier supplier, CopyHandler handler);
 
-  // The next frame, waiting up to `timeout` (0: do not wait). Errors: no_frame, claims_exhausted,
-  // not_attached, reattaching, closed, in_callback.
+  // The next frame, waiting up to `timeout` (0: do not wait) or until `deadline`, as WaitOptions say; where the
+  // client is invoked, its duty cycles run here meanwhile. Closing the client from another thread ends the wait.
+  // Errors: no_frame, claims_exhausted, not_attached, reattaching, closed, in_callback.
   Result<FrameView> next(std::chrono::nanoseconds timeout = std::chrono::nanoseconds{0});
+  Result<FrameView> next(std::chrono::steady_clock::time_point deadline);
   // The newest frame there is: the others count as skipped. The form for a control loop.
   Result<FrameView> latest(std::chrono::nanoseconds timeout = std::chrono::nanoseconds{0});
+  Result<FrameView> latest(std::chrono::steady_clock::time_point deadline);
+  // For loops around poll() and poll_copy(): waits in the same way until a poll would find descriptors of this
+  // stream, or another state than the last poll found. True then; false when the time is over. A poll may
+  // still deliver nothing: frames get lost, or are not wanted. Errors: closed, in_callback.
+  Result<bool> wait(std::chrono::nanoseconds timeout);
+  Result<bool> wait(std::chrono::steady_clock::time_point deadline);
 
   // Replaces the event handler, between polls: called inside a handler, it takes effect after the
   // call that runs there (CON-37). It must not throw. Empty: none.

@@ -102,7 +102,8 @@ Consumer make_port(PendingCore& pending, std::shared_ptr<agents::Cell> cell,
   options.max_rate_hz = o.max_rate_hz;
   options.max_gap = o.max_outstanding_seq_gap;
   options.fragment_limit = static_cast<int>(pending.client->options().fragment_limit);
-  return ConsumerHandle::make(new client::ConsumerObject(options, std::move(cell), pending.client));
+  return ConsumerHandle::make(
+      new client::ConsumerObject(options, o.wait, std::move(cell), pending.client));
 }
 
 std::string in_brackets(const std::string& text) {

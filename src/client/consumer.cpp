@@ -1,9 +1,10 @@
 #include "tensorpool/consumer.hpp"
 
-#include <thread>
+#include <utility>
 
 #include "base/fork.hpp"
 #include "client/handles.hpp"
+#include "client/waiting.hpp"
 
 namespace tensorpool {
 
@@ -29,34 +30,42 @@ class Call {
   ConsumerObject* object_;
 };
 
-// How long next() and latest() sleep between looks.
-constexpr std::chrono::microseconds slice{50};
-
 Polled closed_poll() noexcept {
   Polled polled;
   polled.state = PortState::closed;
   return polled;
 }
 
-// Looks until there is a frame or the time is over, driving an invoked client meanwhile.
+using Time = std::chrono::steady_clock::time_point;
+
+// Pulls with `look` until there is a frame or the time is over.
 template <class Look>
-Result<agents::OpenFrame*> wait_for(ConsumerObject* owner, const char* call,
-                                    std::chrono::nanoseconds timeout, Look&& look) {
+Result<FrameView> pull(void* port, const char* call, Time deadline, Look&& look) {
+  ConsumerObject* owner = object(port);
+  if (owner == nullptr) return fail(Error::hot(Code::closed, call));
+  const Call guard(owner);
   if (owner->port.view_open()) return fail(Error::hot(Code::claims_exhausted, call, 1, 1));
-  if (owner->port.busy()) return fail(Error::hot(Code::in_callback, call));
-  const auto deadline = client::deadline_after(timeout);
-  const bool invoked = owner->core->options().threading == Threading::invoked;
-  for (unsigned round = 0;; ++round) {
-    if (agents::OpenFrame* frame = look()) return frame;
-    if (owner->port.closed() || owner->port.state() == PortState::closed)
-      return fail(Error::hot(owner->port.why_not(), call));  // closed, or forked
-    if (timeout <= std::chrono::nanoseconds::zero() || std::chrono::steady_clock::now() >= deadline)
-      break;
-    const int work = invoked ? owner->core->do_work() : 0;
-    if (work == 0 && round > 1000) std::this_thread::sleep_for(slice);
+  agents::OpenFrame* frame = nullptr;
+  const auto found = client::wait_until(*owner, call, deadline, [&] {
+    frame = look(owner->port);
+    return frame != nullptr;
+  });
+  if (!found) return fail(found.error());
+  if (!*found) {
+    return fail(Error::hot(
+        owner->port.state() == PortState::active ? Code::no_frame : owner->port.why_not(), call));
   }
-  return fail(Error::hot(
-      owner->port.state() == PortState::active ? Code::no_frame : owner->port.why_not(), call));
+  owner->asked = Visit::unproved;
+  return detail::ConsumerHandle::view(owner, *frame);
+}
+
+agents::OpenFrame* next_of(ConsumerPort& port) {
+  Polled polled;
+  return port.next(polled);
+}
+agents::OpenFrame* latest_of(ConsumerPort& port) {
+  Polled polled;
+  return port.latest(polled);
 }
 
 }  // namespace
@@ -131,25 +140,30 @@ Polled Consumer::poll_copy(BufferSupplier supplier, CopyHandler handler) {
 }
 
 Result<FrameView> Consumer::next(std::chrono::nanoseconds timeout) {
-  ConsumerObject* owner = object(port_);
-  if (owner == nullptr) return fail(Error::hot(Code::closed, "next"));
-  const Call call(owner);
-  Polled polled;
-  auto frame = wait_for(owner, "next", timeout, [&] { return owner->port.next(polled); });
-  if (!frame) return fail(frame.error());
-  owner->asked = Visit::unproved;
-  return FrameView(owner, (*frame)->info, (*frame)->payload);
+  return pull(port_, "next", client::deadline_after(timeout), next_of);
+}
+Result<FrameView> Consumer::next(std::chrono::steady_clock::time_point deadline) {
+  return pull(port_, "next", deadline, next_of);
+}
+Result<FrameView> Consumer::latest(std::chrono::nanoseconds timeout) {
+  return pull(port_, "latest", client::deadline_after(timeout), latest_of);
+}
+Result<FrameView> Consumer::latest(std::chrono::steady_clock::time_point deadline) {
+  return pull(port_, "latest", deadline, latest_of);
 }
 
-Result<FrameView> Consumer::latest(std::chrono::nanoseconds timeout) {
+Result<bool> Consumer::wait(std::chrono::nanoseconds timeout) {
+  return wait(client::deadline_after(timeout));
+}
+Result<bool> Consumer::wait(std::chrono::steady_clock::time_point deadline) {
   ConsumerObject* owner = object(port_);
-  if (owner == nullptr) return fail(Error::hot(Code::closed, "latest"));
+  if (owner == nullptr) return fail(Error::hot(Code::closed, "wait"));
   const Call call(owner);
-  Polled polled;
-  auto frame = wait_for(owner, "latest", timeout, [&] { return owner->port.latest(polled); });
-  if (!frame) return fail(frame.error());
-  owner->asked = Visit::unproved;
-  return FrameView(owner, (*frame)->info, (*frame)->payload);
+  return client::wait_until(*owner, "wait", deadline, [&] {
+    ConsumerPort& port = owner->port;
+    if (port.state() == PortState::closed) return false;
+    return port.state_changed() || (port.anything_waiting() && port.received());
+  });
 }
 
 void Consumer::on_event(std::function<void(const Event&)> handler) {

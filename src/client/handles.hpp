@@ -5,6 +5,7 @@
 
 #include "agents/consumer_port.hpp"
 #include "agents/producer_port.hpp"
+#include "agents/sleeper.hpp"
 #include "client/client_core.hpp"
 #include "client/environment.hpp"
 #include "tensorpool/client.hpp"
@@ -24,11 +25,17 @@ struct ProducerObject {
 };
 
 struct ConsumerObject {
-  ConsumerObject(const agents::ConsumerPortOptions& options, std::shared_ptr<agents::Cell> cell,
-                 std::shared_ptr<ClientCore> client)
-      : core(client.get()), port(options, std::move(cell), std::move(client)) {}
+  ConsumerObject(const agents::ConsumerPortOptions& options, const WaitOptions& wait_options,
+                 std::shared_ptr<agents::Cell> cell, std::shared_ptr<ClientCore> client)
+      : core(client.get()),
+        port(options, std::move(cell), std::move(client)),
+        wait(wait_options),
+        sleeper({port.cell().asleep, port.cell().kick}) {}
   ClientCore* core;
   ConsumerPort port;
+  const WaitOptions wait;
+  agents::Sleeper sleeper;
+  agents::SleepSlices slices;
   // What the application's last question about the pulled view said.
   ConsumerPort::Visit asked = ConsumerPort::Visit::unproved;
   // In a call right now: the handle may be destroyed inside a handler.
@@ -63,6 +70,9 @@ class ProducerHandle {
 class ConsumerHandle {
  public:
   static Consumer make(client::ConsumerObject* object) noexcept { return Consumer(object); }
+  static FrameView view(client::ConsumerObject* object, const agents::OpenFrame& open) noexcept {
+    return FrameView(object, open.info, open.payload);
+  }
 };
 
 // Makes a Frame of an opened slot and reads its proof.

@@ -15,6 +15,7 @@
 
 #include "integration/call_watch.hpp"
 #include "integration/frame_path_scene.hpp"
+#include "integration/wake_watch.hpp"
 
 namespace tensorpool::integration {
 namespace {
@@ -157,6 +158,84 @@ TEST(FramePath, allocates_locks_and_calls_nothing_whatever_the_outcome) {
       << report->calls_of_guilty << " calls: " << report->calls.allocations << " allocations, "
       << report->calls.locks << " locks, last system call " << report->system.last;
   EXPECT_EQ(report->system.count, 0U) << report->system.last;
+}
+
+// A producer that wakes its consumers, and somebody who may sleep.
+struct WakeScene {
+  WakeScene()
+      : driver(MediaDriver::launch({.aeron_dir = FrameScene::folder->aeron()}).value()),
+        client(connect(client_options(*FrameScene::folder))),
+        producer(make_producer(client, options())),
+        consumer(make_consumer(client, consumer_options(stream))),
+        maker(*FrameScene::folder),
+        waiter(maker.make(agents::armed_type_id, stream)) {
+    waiter->set(1);
+    const bool known =
+        until_active(consumer) && eventually([&] {
+          return publish() && counted(*FrameScene::folder, "producer", "wakes", stream) > 0;
+        });
+    if (!known) throw std::runtime_error("the producer knows no waiter");
+    waiter->set(0);
+    if (!publish()) throw std::runtime_error("nothing is sent");
+  }
+
+  static ProducerOptions options() {
+    ProducerOptions options = producer_options(*FrameScene::folder, stream, 8, {64});
+    options.wake_waiters = true;
+    return options;
+  }
+  bool publish() {
+    auto slot = producer.claim(DType::u8, {8});
+    if (!slot) return false;
+    const auto committed = slot->commit();
+    (void)consumer.poll([](const Frame&) {});
+    return committed && committed->told == Told::consumers;
+  }
+
+  static constexpr std::uint32_t stream = 507;
+  MediaDriver driver;
+  Client client;
+  Producer producer;
+  Consumer consumer;
+  CounterMaker maker;
+  std::unique_ptr<transport::Counter> waiter;
+};
+struct WakeStep {
+  const char* name;
+  bool (*run)(WakeScene&);
+  bool rare = false;
+  bool last = false;
+};
+
+Report watch_waking(const WakeStep& step) {
+  SharedReport report;
+  const Folder folder;
+  FrameScene::folder = &folder;
+  play_in_a_child<WakeScene>(report, std::span<const WakeStep>(&step, 1));
+  return *report;
+}
+
+TEST(FramePath, calls_nothing_when_those_that_may_sleep_are_awake) {
+  const Report report = watch_waking({"awake", [](WakeScene& s) { return s.publish(); }});
+  if (HasFailure()) return;
+  if (TENSORPOOL_CALLS_WATCHED == 0 || report.unwatched[0] != '\0')
+    GTEST_SKIP() << "calls cannot be watched here " << report.unwatched;
+  EXPECT_STREQ(report.guilty, "") << report.system.last;
+  EXPECT_EQ(report.system.count, 0U) << report.system.last;
+}
+
+TEST(FramePath, wakes_who_sleeps_with_one_system_call_and_nothing_else) {
+  const Report report = watch_waking({"asleep", [](WakeScene& s) {
+                                        s.waiter->set(1);
+                                        return s.publish();
+                                      }});
+  if (HasFailure()) return;
+  if (TENSORPOOL_CALLS_WATCHED == 0 || report.unwatched[0] != '\0')
+    GTEST_SKIP() << "calls cannot be watched here " << report.unwatched;
+  EXPECT_EQ(report.system.count, static_cast<std::uint64_t>(repetitions));
+  EXPECT_EQ(report.system.last, SYS_futex);
+  EXPECT_EQ(report.calls.allocations, 0U);
+  EXPECT_EQ(report.calls.locks, 0U);
 }
 
 // The negative controls: what must not happen would be seen.
