@@ -82,6 +82,7 @@ Result<ProducerOptions> producer_options(const PublishOptions& options,
   }
   made.stream = options.connection.stream;
   made.descriptor_timestamps = !options.no_timestamps;
+  made.wake_waiters = true;  // of pictures and videos nobody counts the microseconds
   return made;
 }
 

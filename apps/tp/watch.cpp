@@ -40,9 +40,8 @@ struct WatchOptions {
 };
 
 constexpr std::int64_t second_ns = 1'000'000'000;
-// Empty polls before the loop sleeps, and how long it then does.
-constexpr std::uint32_t polls_before_sleep = 500;
-constexpr std::int64_t sleep_ns = 50'000;
+// How long the loop waits for a frame before it looks at the rest: signals, reports, --timeout.
+constexpr std::chrono::milliseconds longest_wait{50};
 
 std::int64_t now_ns() noexcept {
   timespec time{};
@@ -266,19 +265,15 @@ int Watcher::run() {
   std::int64_t reported = start;
   std::int64_t last_frame = start;
   ConsumerStatistics since;
-  std::uint32_t empty = 0;
   bool silent = false;  // ended by --timeout without a single frame
   while (!stop_requested() && !enough()) {
-    auto view = options_.latest ? consumer_.latest() : consumer_.next();
+    auto view = options_.latest ? consumer_.latest(longest_wait) : consumer_.next(longest_wait);
     const std::int64_t now = now_ns();
     if (view) {
-      empty = 0;
       last_frame = now;
       if (const auto taken = take(std::move(*view)); !taken) return failed(taken.error());
     } else if (view.error().code() == Code::closed) {
       break;
-    } else if (++empty > polls_before_sleep) {
-      sleep_for(sleep_ns);
     }
     if (now - reported >= report_ns) {
       print(report("progress", static_cast<double>(now - reported) / 1e9, since, recent_));

@@ -1,6 +1,4 @@
 // Finds the bright spot in every frame, in place, and acts only on frames that were proved whole.
-#include <thread>
-
 #include "support.hpp"
 
 using example::Arguments;
@@ -28,7 +26,7 @@ bool consume(Mirror& mirror, const Arguments& args) {
       mirror.steer(spot, frame.seq());
     });
     if (polled.state == tp::PortState::closed) break;
-    if (polled.work() == 0) std::this_thread::sleep_for(50us);  // or spin, for the least latency
+    if (polled.work() == 0) (void)consumer.wait(100ms);  // or spin, for the least latency
   }
   return report(consumer.statistics(), mirror);  // every sequence number is accounted for
 }

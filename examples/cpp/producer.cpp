@@ -14,7 +14,7 @@ bool publish(Camera& camera, const Arguments& args) {
   // A driver owns the memory of streams and lends it to producers and consumers.
   const tp::ClientOptions options{.allowed_base_dirs = {args.base_dir}};
   auto client = tp::Client::connect(options).value();  // value() may throw
-  auto producer = client.producer({.stream = args.stream}).wait(10s).value();
+  auto producer = client.producer({.stream = args.stream, .wake_waiters = true}).wait(10s).value();
 
   while (camera.expose()) {
     auto slot = producer.claim(tp::DType::u16, {Camera::rows, Camera::columns});  // never blocks
