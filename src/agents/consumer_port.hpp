@@ -141,9 +141,9 @@ class ConsumerPort final : public PortBase<Env> {
     return open_view(newest_arrived, polled) ? &pulled_.frame : nullptr;
   }
 
-  // C4 of protocol/frame/wake.hpp, for those that wait (client/waiting.hpp): whether there is something to poll for, or news of the conductor.
-  // What it receives waits in the inbox; what a poll would drop is dropped. Adopts nothing, so that what a
-  // sleeper knows of the Wiring stays true.
+  // C4 of protocol/frame/wake.hpp, for those that wait (client/waiting.hpp): whether there is something to
+  // poll for, or news of the conductor. What it receives waits in the inbox; what a poll would drop is dropped.
+  // Adopts nothing, so that what a sleeper knows of the Wiring stays true.
   bool anything_waiting() {
     for (int polls = 0; polls < base::limits::latest_polls; ++polls) {
       if (this->closed() || cell_->mail.load(protocol::WakeOrders::c4_mail) != nullptr ||
