@@ -27,28 +27,13 @@
 #include "shm/seqlock.hpp"
 
 // Last, because of its macros.
-#include "model/relacy.hpp"
+#include "model/search.hpp"
 
 namespace tensorpool::shm {
 namespace {
 
-constexpr rl::memory_order model_order(std::memory_order order) noexcept {
-  switch (order) {
-    case std::memory_order::relaxed:
-      return rl::mo_relaxed;
-    case std::memory_order::consume:
-      return rl::mo_consume;
-    case std::memory_order::acquire:
-      return rl::mo_acquire;
-    case std::memory_order::release:
-      return rl::mo_release;
-    case std::memory_order::acq_rel:
-      return rl::mo_acq_rel;
-    case std::memory_order::seq_cst:
-      break;
-  }
-  return rl::mo_seq_cst;
-}
+using model::model_order;
+using model::Verdict;
 
 // The Memory of the recipe: words of the model. Payload and header words are relaxed atomics, as in
 // the protocol's formulation.
@@ -198,23 +183,10 @@ struct ManyAttempts : rl::test_suite<ManyAttempts<Orders>, 3> {
   }
 };
 
-struct Verdict {
-  rl::test_result_e result = rl::test_result_success;
-  std::uint64_t executions = 0;
-  std::string report;
-};
-
 template <class Suite>
 Verdict search(rl::scheduler_type_e kind, std::uint64_t executions) {
-  rl::ostringstream report;
-  rl::test_params params;
-  params.search_type = kind;
-  params.iteration_count = executions;  // of a random search; an exhaustive one ends by itself
-  params.output_stream = &report;
-  params.progress_stream = &report;
   fates = Fates{};
-  rl::simulate<Suite>(params);
-  return {params.test_result, params.stop_iteration, std::string(report.str().c_str())};
+  return model::search<Suite>(kind, executions);
 }
 
 template <class Orders, class Habit, std::size_t slots, unsigned frames>
