@@ -129,7 +129,8 @@ struct Cell {
 
   // Wakes the conductor; set by it before there is a port, null where nobody sleeps.
   std::shared_ptr<Doorbell> conductor;
-  // Port, behind a note or `closed`: a conductor that sleeps looks at once.
+  // Port, behind `closed`: a conductor that sleeps looks at once. Notes wait for the end of its sleep, since they come
+  // from the frame path, which makes no system call.
   void call_conductor() noexcept {
     if (conductor != nullptr) conductor->ring();
   }

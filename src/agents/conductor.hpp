@@ -32,7 +32,7 @@ class Conductor {
     context_.bell->ring();
     return true;
   }
-  // Rung with everything that should not wait for the end of a sleep: commands, and what ports have to say.
+  // Rung with everything that should not wait for the end of a sleep: commands, and ports that close.
   Doorbell& bell() noexcept { return *context_.bell; }
   // Any thread.
   bool connected() const noexcept { return connected_.load(std::memory_order_acquire); }

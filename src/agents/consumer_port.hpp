@@ -392,7 +392,6 @@ class ConsumerPort final : public PortBase<Env> {
     reading_ = nullptr;
     inbox_head_ = inbox_tail_ = 0;
     cell_->note(kind).write(session_, argument);
-    cell_->call_conductor();
   }
 
   bool gate_by_descriptor(const Arrived& descriptor, Polled& polled) {

@@ -423,7 +423,6 @@ class ProducerPort final : public PortBase<Env> {
     if (position == transport::back_pressured || position == transport::admin_action)
       return Told::back_pressured;
     cell_->note(NoteKind::link_failed).write(session_, link);
-    cell_->call_conductor();
     return Told::link_down;
   }
 
