@@ -9,6 +9,7 @@
 #include "tp/output.hpp"
 #include "tp/publish.hpp"
 #include "tp/signals.hpp"
+#include "tp/subscribers.hpp"
 #include "tp/watch.hpp"
 
 int main(int argc, char** argv) {
@@ -23,6 +24,7 @@ int main(int argc, char** argv) {
   register_inspect(app, exit_code);
   register_decode(app, exit_code);
   register_driver(app, exit_code);
+  register_subscribers(app, exit_code);
   register_bench(app, exit_code);
   app.footer(std::string("Two shells:\n"
                          "  tp publish --input photos/ --loop --rate 200\n"
@@ -34,7 +36,8 @@ int main(int argc, char** argv) {
     const int code = not_run(app, error);
     if (code != 0 && app.get_subcommands().empty())
       print_error(
-          "the subcommands are publish, watch, inspect, decode, driver and bench; tp --help shows more");
+          "the subcommands are publish, watch, inspect, decode, driver, subscribers and bench; tp --help "
+          "shows more");
     return code;
   } catch (const std::exception& error) {  // no memory, for what a file asks for
     print_error(error.what());

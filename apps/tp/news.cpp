@@ -28,6 +28,7 @@ void News::tell(const Notice& notice) {
       return tell_lease(notice);
     case NoticeKind::announce_rejected:  // why a stream that is announced does not become active
     case NoticeKind::error:
+    case NoticeKind::back_pressure:
       if (!told(notice.text)) print_error(notice.text);
       return;
     case NoticeKind::mapped:

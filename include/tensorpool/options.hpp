@@ -54,6 +54,9 @@ enum class NoticeKind : std::uint8_t {
       7,  // refused, not answered, or not to be believed; tried again, told once per reason
   lease_lost =
       8,  // `lease_end` and the text say why; told once for every lease that is lost (CON-42)
+  // A producer is held up: the text names the subscriber that stands behind, its client and process as far as
+  // they are known, and what to do. Once per subscription, 16 for each media driver at most.
+  back_pressure = 9,
 };
 struct Notice {
   NoticeKind kind = NoticeKind::error;

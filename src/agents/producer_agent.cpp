@@ -58,6 +58,8 @@ int ProducerAgent::do_work(AgentContext& context) {
   work += read_notes(context);
   // Regions of a lease were prefaulted by the driver, in its own process.
   if (regions_ != nullptr && source_->lease() != nullptr) work += regions_->prefault_step();
+  work +=
+      laggards_.do_work(context, options_.stream, lender_.cell()->producer.back_pressured.get());
   const protocol::Now now = context.now();
   if (now.monotonic >= core_.deadline()) {
     protocol::ProducerActions actions;
@@ -134,6 +136,7 @@ int ProducerAgent::add_links(AgentContext& context) {
   }
   if (!adding_.ready()) return *step;
   descriptor_ = std::make_unique<LentPublication>(context.generation, adding_.take());
+  laggards_.watch(*descriptor_->publication);
   core_.on_links(true);
   rewire();
   return *step;
@@ -191,6 +194,7 @@ void ProducerAgent::on_connection_lost(AgentContext& context) {
   adding_ = {};
   counters_.drop();
   bell_.drop(context);
+  laggards_.drop();
   if (source_->lease() != nullptr) source_->lease()->on_connection_lost(context);
   if (descriptor_ == nullptr) return;
   context.graveyard.bury(std::move(descriptor_));

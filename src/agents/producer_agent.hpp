@@ -7,6 +7,7 @@
 
 #include "agents/context.hpp"
 #include "agents/counters.hpp"
+#include "agents/laggards.hpp"
 #include "agents/lender.hpp"
 #include "agents/lent_regions.hpp"
 #include "agents/region_source.hpp"
@@ -58,6 +59,7 @@ class ProducerAgent final : private RegionUser {
   std::unique_ptr<LentPublication> descriptor_;
   std::array<std::uint64_t, note_kinds> notes_read_{};
   BellAgent bell_;
+  Laggards laggards_;
   CounterSet counters_;
   AgentCounts counts_;
   Standing posted_;  // what the last Wiring said

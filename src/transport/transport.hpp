@@ -14,12 +14,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "base/clock.hpp"
 #include "tensorpool/error.hpp"
 #include "tensorpool/function_ref.hpp"
+#include "transport/flow.hpp"
 
 namespace tensorpool::transport {
 
@@ -182,6 +184,11 @@ class Connection {
   // helps.
   virtual bool is_closed() const noexcept = 0;
   virtual std::int64_t client_id() const noexcept = 0;
+  // Who reads that publication, and how far; nothing when it is not known. The conductor; not for every cycle.
+  virtual std::optional<Flow> flow(std::int32_t session_id, std::int32_t stream_id) const {
+    (void)session_id, (void)stream_id;
+    return std::nullopt;
+  }
   // What goes wrong behind the back of every call and needs a person: files of other parties that this
   // user may not open, so that nothing of them arrives. Empty: nothing. The conductor.
   virtual std::string complaint() const { return {}; }

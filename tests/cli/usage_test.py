@@ -12,7 +12,7 @@ def run(*arguments):
 
 class Usage(unittest.TestCase):
     def test_help_has_examples_and_exit_codes(self):
-        for command in ([], ["publish"], ["watch"], ["inspect"], ["decode"], ["bench"]):
+        for command in ([], ["publish"], ["watch"], ["inspect"], ["decode"], ["subscribers"], ["bench"]):
             with self.subTest(command=command):
                 result = run(*command, "--help")
                 self.assertEqual(result.returncode, 0, result.stderr)

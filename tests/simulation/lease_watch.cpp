@@ -38,6 +38,7 @@ std::string LeaseWatch::on_notice(const Notice& notice, std::uint64_t cycle) {
     case NoticeKind::connection_lost:
     case NoticeKind::announce_rejected:
     case NoticeKind::error:
+    case NoticeKind::back_pressure:
       break;
   }
   return {};

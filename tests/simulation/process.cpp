@@ -53,6 +53,8 @@ std::string_view text_of(NoticeKind kind) noexcept {
       return "announce rejected";
     case NoticeKind::error:
       return "error";
+    case NoticeKind::back_pressure:
+      return "back-pressure";
     case NoticeKind::attached:
       return "attached";
     case NoticeKind::attach_failed:

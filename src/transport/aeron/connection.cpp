@@ -10,6 +10,7 @@
 #include "base/limits.hpp"
 #include "transport/aeron/counters_reader.hpp"
 #include "transport/aeron/hot.hpp"
+#include "transport/aeron/positions.hpp"
 #include "transport/aeron/user_name.hpp"
 #include "transport/image_log.hpp"
 
@@ -240,6 +241,11 @@ void Connection::on_error(void* clientd, int code, const char* message) noexcept
       connection.complaint_ = connection.error_;
   } catch (...) {  // no memory: the text is lost, nothing else
   }
+}
+
+std::optional<Flow> Connection::flow(std::int32_t session_id, std::int32_t stream_id) const {
+  return flow_of(aeron_counters_reader(client_), aeron_context_get_dir(context_), session_id,
+                 stream_id);
 }
 
 std::string Connection::complaint() const {

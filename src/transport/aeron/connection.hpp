@@ -34,6 +34,7 @@ class Connection final : public transport::Connection {
   int do_work() override;
   bool is_closed() const noexcept override;
   std::int64_t client_id() const noexcept override;
+  std::optional<Flow> flow(std::int32_t session_id, std::int32_t stream_id) const override;
   std::string complaint() const override;
   // What Aeron's client last complained of; it never ends the process. Any thread.
   std::string last_error() const;
