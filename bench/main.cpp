@@ -10,7 +10,8 @@
 // Workloads (workload.hpp), one file each in workloads/:
 //   closed_loop   open_loop   copy_in   in_place   no_touch   fan_out   many_streams   many_pools
 //   conductors    reader_restart   overwrites   wake_up   idle_cpu
-// Beside them: instructions.* and counted.cpp (callgrind), instructions_gate.* (`instructions`), driver_*.cpp (`driver`).
+// Beside them: instructions.* and counted.cpp (callgrind), instructions_gate.* (`instructions`),
+// driver_*.cpp (`driver`).
 //
 // Exit code 0: measured; 1: something failed, or a delivered frame held wrong bytes; 2: bad
 // arguments; 130: interrupted. What cannot be measured here is named, and the rest is measured.
@@ -25,6 +26,7 @@
 #include "arguments.hpp"
 #include "cpu_clock.hpp"
 #include "driver_bench.hpp"
+#include "environment.hpp"
 #include "instructions_gate.hpp"
 #include "report.hpp"
 
@@ -51,11 +53,8 @@ int list(const std::vector<Entry>& subjects) {
 }
 
 // What one should know before one looks at a number, also on the terminal.
-void print_machine(const Json& environment, const Plan& plan) {
-  fmt::print("{:<10}{}, {} available\n", "CPU", environment["cpu"].get<std::string>(),
-             environment["cpus_available"].get<int>());
-  for (const char* key : {"kernel", "compiler", "build", "aeron"})
-    fmt::print("{:<10}{}\n", key, environment[key].get<std::string>());
+void print_machine(const Environment& environment, const Plan& plan) {
+  fmt::print("{}{}", to_text(environment), to_text(advice(environment)));
   if (plan.cpus.why_not_pinned.empty())
     fmt::print("{:<10}senders on CPU {}, readers on CPU {}\n", "pinned", plan.cpus.first,
                plan.cpus.second);
@@ -82,8 +81,8 @@ int run(const Wishes& wishes) {
   Plan plan = make_plan(wishes, subjects, run.holes);
   const auto workloads = chosen_workloads(wishes);
   const std::string folder = prepare_folder(wishes.out);
+  const Environment environment = look_around();
   plan.cpus = choose_cpus();
-  const Json environment = machine(plan.cpus);
   print_machine(environment, plan);
   Instructions counted;
   {
@@ -95,7 +94,7 @@ int run(const Wishes& wishes) {
       counted = count_instructions(stage, wishes.counted_program, plan.quick, wishes.keep_profiles);
     }
   }
-  Json json = {{"environment", environment}};
+  Json json = {{"environment", to_json(environment)}, {"advice", to_json(advice(environment))}};
   json.update(to_json(run, plan));
   json["subjects"] = to_json(subjects);
   if (wants_instructions(wishes)) json["instructions"] = to_json(counted);

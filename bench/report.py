@@ -179,6 +179,10 @@ def instructions_section(report):
             f"one process with a fixed schedule.</p>{pairs_table(counted.items())}")
 
 
+def pinned_text(cpus):
+    return "not pinned" if cpus[0] < 0 else f"senders on CPU {cpus[0]}, readers on CPU {cpus[1]}"
+
+
 def html(report):
     environment = report["environment"]
     cpu = environment.get("cpu") or environment.get("cpu_model") or "this machine"
@@ -186,7 +190,7 @@ def html(report):
                if report["quick"] else "")
     links = "".join(f'<a href="#{part["name"]}">{escape(part["name"])}</a>' for part in report["workloads"])
     body = [f"<h1>tensorpool, measured</h1><p class='soft'>{escape(str(cpu))}, {report['rounds']} interleaved rounds, "
-            f"senders on CPU {report['pinned_to'][0]}, readers on CPU {report['pinned_to'][1]}</p>{warning}<nav>{links}</nav>",
+            f"{pinned_text(report['pinned_to'])}</p>{warning}<nav>{links}</nav>",
             aims_table(report)]
     for part in report["workloads"]:
         body.append(f'<h2 id="{part["name"]}">{escape(part["title"])}</h2><p class="about">{escape(part["about"])}</p>')

@@ -79,30 +79,41 @@ def spread_labels(wanted, low, high, gap=14):
     return dict(zip(order, placed))
 
 
+def nines_of(percentile):
+    """99 → 2, 99.9 → 3: where a percentile lies on the axis."""
+    return -math.log10(1 - percentile / 100)
+
+
+def ticks(bottom, top):
+    """Times between two powers of ten: 1, 2 and 5 of each decade, or only 1 where that would be many."""
+    digits = (1, 2, 5) if top - bottom < 2.5 else (1,)
+    candidates = (digit * 10.0**power for power in range(math.floor(bottom), math.ceil(top) + 1) for digit in digits)
+    return [time for time in candidates if bottom <= math.log10(time) <= top]
+
+
 def percentiles(title, rows, standalone=False):
     """rows: (label, subject, [(percentile, ns), …]). x: 1/(1 − percentile), both axes logarithmic."""
     rows = [(label, subject, [p for p in points if p[0] < 100 and p[1] > 0]) for label, subject, points in rows]
     rows = [row for row in rows if len(row[2]) > 1]
     if not rows:
         return ""
-    nines = max(1, min(6, max(math.floor(-math.log10(1 - row[2][-1][0] / 100) + 1e-9) for row in rows)))
-    lowest = min(ns for row in rows for _, ns in row[2])
-    highest = max(ns for row in rows for p, ns in row[2] if -math.log10(1 - p / 100) <= nines)
-    floor, ceiling = math.floor(math.log10(lowest)), math.ceil(math.log10(highest))
-    ceiling = max(ceiling, floor + 1)
+    nines = max(1, min(6, max(math.floor(nines_of(row[2][-1][0]) + 1e-9) for row in rows)))
+    rows = [(label, subject, [p for p in points if nines_of(p[0]) <= nines + 1e-9]) for label, subject, points in rows]
+    times = [ns for row in rows for _, ns in row[2]]
+    bottom, top = math.log10(min(times) / 1.15), math.log10(max(times) * 1.15)
     width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def x(percentile):
-        return LEFT + width * min(nines, -math.log10(1 - percentile / 100)) / nines
+        return LEFT + width * min(nines, nines_of(percentile)) / nines
 
     def y(ns):
-        return TOP + height * (ceiling - math.log10(ns)) / (ceiling - floor)
+        return TOP + height * (top - math.log10(ns)) / (top - bottom)
 
     body = []
-    for power in range(floor, ceiling + 1):
-        at = y(10.0**power)
+    for time in ticks(bottom, top):
+        at = y(time)
         body.append(f'<line class="grid" x1="{LEFT}" x2="{LEFT + width}" y1="{at:.1f}" y2="{at:.1f}"/>'
-                    f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{time_text(10.0**power)}</text>')
+                    f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{time_text(time)}</text>')
     for tick in [0, 50, *(100 - 100 / 10**k for k in range(1, nines + 1))]:
         at = x(tick)
         body.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{TOP + height}"/>'
@@ -110,12 +121,11 @@ def percentiles(title, rows, standalone=False):
     body.append(f'<text x="{LEFT + width / 2}" y="{HEIGHT - 6}" text-anchor="middle">percentile of frames</text>')
     ends = []
     for label, subject, points in rows:
-        inside = [(p, ns) for p, ns in points if -math.log10(1 - p / 100) <= nines + 1e-9]
-        path = " ".join(f"{x(p):.1f},{y(ns):.1f}" for p, ns in inside)
+        path = " ".join(f"{x(p):.1f},{y(ns):.1f}" for p, ns in points)
         dashes = ' stroke-dasharray="6 4"' if subject in DASHED else ""
         body.append(f'<polyline fill="none" stroke="{colour(subject)}" stroke-width="2"{dashes} points="{path}">'
                     f"<title>{escape(label)}</title></polyline>")
-        ends.append(y(inside[-1][1]))
+        ends.append(y(points[-1][1]))
     places = spread_labels(ends, TOP + 6, TOP + height)
     for i, (label, subject, _) in enumerate(rows):
         body.append(f'<text class="name" x="{LEFT + width + 8}" y="{places[i] + 4:.1f}" '

@@ -46,6 +46,8 @@ struct Link {
   // Work beside the frame path (conductors, background threads) runs in a thread of its own instead of
   // idle(), where there is a choice.
   bool threaded = false;
+  // Receivers sleep in wait(): whatever the sender needs to wake them is on.
+  bool waits = false;
   bool lock_memory = false;  // mlock what frames lie in
 
   std::string name() const { return "link-" + std::to_string(id); }

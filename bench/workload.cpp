@@ -30,6 +30,7 @@ Link Arena::link(const Case& one, std::uint32_t index, std::uint32_t group) cons
   link.receivers = one.receivers;
   link.pools = one.pools;
   link.threaded = one.threaded;
+  link.waits = one.waits;
   link.lock_memory = plan_.lock_memory;
   return link;
 }

@@ -50,6 +50,7 @@ struct Case {
   std::uint32_t slots = 8;
   std::vector<std::uint32_t> pools{};
   bool threaded = false;
+  bool waits = false;
 };
 
 // A case of a subject, by its name.

@@ -64,6 +64,7 @@ Producer make_producer(Client& client, const Link& link) {
   options.namespace_name = "bench";
   options.slots = link.slots;
   options.lock_memory = link.lock_memory;
+  options.wake_waiters = link.waits;
   std::uint16_t id = 0;
   for (const std::uint32_t bytes : link.pools)
     options.pools.push_back({.pool_id = ++id, .stride_bytes = stride(bytes)});
@@ -169,7 +170,8 @@ class Tensorpool final : public Subject {
   Kind kind() const override { return Kind::ours; }
   std::string setup() const override {
     return "direct mode, one pool stream and one descriptor stream for each direction, conductors "
-           "invoked unless said otherwise, regions pre-faulted (the default)";
+           "invoked unless said otherwise, producers that wake waiters where readers sleep, "
+           "regions pre-faulted (the default)";
   }
   Capabilities capabilities() const override {
     return {.payload = true,

@@ -74,6 +74,7 @@ class IdleCpu final : public Workload {
       cases.push_back(case_of(*subject));
       cases.back().frame_bytes = 64;
       cases.back().threaded = true;
+      cases.back().waits = true;
     }
     return cases;
   }

@@ -9,6 +9,27 @@ namespace {
 
 constexpr std::uint64_t behind = 3;  // frames of each stream under way
 
+// All at once, since each may have to wait for the others' background work.
+template <class Send>
+void meet_all(std::deque<Feeder>& feeders, Send&& send) {
+  constexpr std::int64_t knock_ns = 20'000'000;
+  const std::int64_t begin = now_ns();
+  std::int64_t knocked = 0;
+  for (bool met = false; !met;) {
+    const std::int64_t now = now_ns();
+    if (std::chrono::nanoseconds{now - begin} > patience) throw Failure("a reader does not come");
+    const bool knock = now - knocked > knock_ns;
+    if (knock) knocked = now;
+    met = true;
+    for (Feeder& feeder : feeders) {
+      feeder.pause();
+      if (feeder.far_enough(0)) continue;
+      met = false;
+      if (knock) (void)send(feeder);
+    }
+  }
+}
+
 void feed(const Arena& arena, const Case& one, Board& board) {
   arena.pin_sender();
   std::deque<Feeder> feeders;
@@ -22,7 +43,7 @@ void feed(const Arena& arena, const Case& one, Board& board) {
       return send(feeder);
     };
   };
-  for (Feeder& feeder : feeders) feeder.meet(send_one(feeder));
+  meet_all(feeders, send);
   for (Feeder& feeder : feeders) feeder.meet(send_one(feeder));
   const Books before = books_of(board, one.links);
   const std::int64_t duration = arena.plan().shorter(1'000'000'000);

@@ -98,6 +98,7 @@ class WakeUp final : public Workload {
       cases.back().rate_hz = rate_hz;
       cases.back().slots = 64;
       cases.back().threaded = true;  // whoever sleeps drives nothing
+      cases.back().waits = true;
     }
     return cases;
   }

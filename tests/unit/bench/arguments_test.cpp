@@ -53,7 +53,8 @@ TEST(Sizes, WithAndWithoutUnits) {
 }
 
 TEST(Sizes, ThatMakeNoSense) {
-  for (const char* text : {"", "big", "-64", "0", "8", "65", "64X", "2000M", "nan", "inf", "1e99"}) {
+  for (const char* text :
+       {"", "big", "-64", "0", "8", "65", "64X", "2000M", "nan", "inf", "1e99"}) {
     const std::string why = refused([&] { return parse_size(text); });
     EXPECT_THAT(why, HasSubstr("--size '" + std::string(text) + "'")) << text;
   }

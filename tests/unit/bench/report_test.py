@@ -91,6 +91,10 @@ class Page(unittest.TestCase):
         self.assertNotIn("mean nothing", self.text)
         self.assertIn("mean nothing", kit_report.html(quick))
 
+    def test_says_when_nothing_was_pinned(self):
+        self.assertIn("senders on CPU 0, readers on CPU 1", self.text)
+        self.assertIn("not pinned", kit_report.html({**fixed(), "pinned_to": [-1, -1]}))
+
     def test_without_any_workload(self):
         empty = {**fixed(), "workloads": [], "not_measured": []}
         empty.pop("instructions")
