@@ -71,7 +71,10 @@ std::vector<std::string> words(const std::string& line) {
 
 std::string join(const std::set<std::string>& texts) {
   std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  for (const std::string& text : texts) {
+    if (!all.empty()) all += ", ";
+    all += text;
+  }
   return all;
 }
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <limits>
 
@@ -43,10 +42,12 @@ std::uint64_t reserved_huge_pages(const Environment& here) {
 
 // "6.1" of "Linux 6.1.0-25-amd64 x86_64" as 6001; 0 where it says nothing.
 int kernel_version(const Environment& here) {
-  int major = 0;
-  int minor = 0;
-  if (std::sscanf(here.kernel.c_str(), "Linux %d.%d", &major, &minor) != 2) return 0;
-  return major * 1000 + minor;
+  const auto space = here.kernel.find(' ');
+  if (space == std::string::npos) return 0;
+  char* end = nullptr;
+  const long major = std::strtol(here.kernel.c_str() + space, &end, 10);
+  if (*end != '.') return 0;
+  return static_cast<int>(major * 1000 + std::strtol(end + 1, nullptr, 10));
 }
 
 // Regions ask for huge pages themselves (MADV_COLLAPSE, Linux 6.1), whatever the mount says.
@@ -59,8 +60,9 @@ bool huge_pages_in_dev_shm(const Environment& here) {
 // "2.36" of "glibc 2.36".
 int glibc_minor(const Environment& here) {
   const auto dot = here.libc.find("2.");
-  return dot == std::string::npos ? std::numeric_limits<int>::max()
-                                  : std::atoi(here.libc.c_str() + dot + 2);
+  return dot == std::string::npos
+             ? std::numeric_limits<int>::max()
+             : static_cast<int>(std::strtol(here.libc.c_str() + dot + 2, nullptr, 10));
 }
 
 void advise_on_build(std::vector<Advice>& list, const Environment& here) {

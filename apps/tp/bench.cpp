@@ -40,9 +40,8 @@ struct Part {
 };
 
 std::vector<Part> make_parts(const std::vector<std::uint64_t>& asked) {
-  const auto sizes = [&](std::vector<std::uint64_t> own) {
-    return asked.empty() ? std::move(own) : asked;
-  };
+  using Sizes = std::vector<std::uint64_t>;
+  const auto sizes = [&](const Sizes& own) { return asked.empty() ? own : asked; };
   std::vector<Part> parts;
   parts.push_back({bench::closed_loop_workload(), sizes({64, 640 * bench::KiB})});
   parts.push_back({bench::copy_in_workload(), sizes({64 * bench::KiB, 8 * bench::MiB})});
@@ -126,6 +125,7 @@ bool all_well(const Json& report) {
 int run_bench(const BenchOptions& options) {
   try {
     std::vector<std::uint64_t> sizes;
+    sizes.reserve(options.sizes.size());
     for (const std::string& text : options.sizes) sizes.push_back(bench::parse_size(text));
     // Before anything runs: afterwards the load is our own.
     const bench::Environment here = bench::look_around();
