@@ -14,7 +14,7 @@
 //
 // Relacy takes the order in which it runs seq_cst operations for their one order, which is stronger than C++ in
 // one place: it never lets C4 look into the mail as of before a kick that a relaxed C3 saw. So it cannot show
-// that K2 and C3 need their orders, and there is no control for those two.
+// that K2 and C3 need their orders; wake_axioms_test.cpp does.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -91,7 +91,7 @@ class ModelFutex {
             expected};
   }
 
-  void sleep(std::span<const Wait> waits) {
+  void wait(std::span<const Wait> waits) {
     rl::context& context = rl::ctx();
     Sleeper& own = sleepers_[static_cast<std::size_t>(context.current_thread())];
     own = Sleeper{};
@@ -242,14 +242,14 @@ struct Stream
       look_at_bell();
     };
     const auto check = [&] { return work(own); };
-    const auto sleep = [&] { sleep_on(own); };
+    const auto rest = [&] { sleep_on(own); };
     const auto disarm = [&] {
       if (frames > 0) Steps::disarm(own.armed);
       if (mails > 0) Steps::stay_awake(own.asleep);
     };
     while (own.taken < frames || own.adopted < last_mail) {
       if (Habit::verbatim) {
-        Steps::sleep_once(arm, look, check, sleep, disarm);
+        Steps::sleep_once(arm, look, check, rest, disarm);
         continue;
       }
       if (!Habit::check) {
@@ -263,7 +263,7 @@ struct Stream
       const bool found = Habit::check && check();
       if (Habit::kick_late) look_at_kick();
       if (Habit::look_late) look_at_bell();
-      if (!found) sleep();
+      if (!found) rest();
       disarm();
     }
   }
@@ -277,7 +277,7 @@ struct Stream
     std::size_t count = 0;
     if (mails > 0) waits[count++] = Futex::on(own.kick, own.kick_seen);
     if (frames > 0) waits[count++] = Futex::on(bell, own.bell_seen);
-    futex.sleep(std::span(waits).first(count));
+    futex.wait(std::span(waits).first(count));
   }
 };
 
