@@ -161,6 +161,22 @@ class TENSORPOOL_EXPORT Consumer {
   Result<bool> wait(std::chrono::nanoseconds timeout);
   Result<bool> wait(std::chrono::steady_clock::time_point deadline);
 
+  // For loops around poll(2) or epoll that wait for other things too: a descriptor that becomes readable when it
+  // is worth calling poll() again, because a frame was published, the state changed or a pause is over. It is the
+  // consumer's, which closes it with itself: only wait on it, never read, write or close it. Made, with one
+  // thread for all consumers of the client, by the first call. Any thread may wait on it; this call and arm() are
+  // the consumer's thread's. The loop, from the beginning: poll() until it finds nothing, arm(); if that says
+  // true, begin again; else wait for readability, then begin again. It stays readable until the next arm().
+  // Readability promises nothing: with a producer that wakes nobody (ProducerOptions::wake_waiters) it comes
+  // after pauses of 1 to 10 ms, with any other now and then. Where the client is invoked, call do_work() before
+  // poll(), and give epoll a timeout of some ms: nothing else moves the client on.
+  // Errors: closed, forked, and system_error when no descriptor or thread is left.
+  Result<int> event_fd();
+  // Asks for that: true when there is something to poll for already, false when the descriptor will become
+  // readable. Every poll, next, latest and wait takes it back, and so does state(), which makes it readable: be
+  // sure to arm last. Errors: those of event_fd(), and in_callback.
+  Result<bool> arm();
+
   // Replaces the event handler, between polls: called inside a handler, it takes effect after the
   // call that runs there (CON-37). It must not throw. Empty: none.
   void on_event(std::function<void(const Event&)> handler);

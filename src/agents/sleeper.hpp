@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include "agents/wiring.hpp"
 #include "base/clock.hpp"
@@ -39,6 +40,12 @@ class Sleeper {
   void arm(const WakeLinks& links) noexcept;
   // C2, C3: takes down what bells and kick say. REQUIRES arm(), of the same links.
   void look(const WakeLinks& links) noexcept;
+  // For those that sleep in our place: the words and what they said. REQUIRES look(), and no disarm() since.
+  std::span<const base::FutexWord> words() const noexcept {
+    return std::span(futexes_).first(count_);
+  }
+  // The counter that arm() stored into, or none.
+  const transport::CounterPlace& armed_counter() const noexcept { return armed_; }
   // Whether a bell can end the sleep. REQUIRES look().
   bool has_bell() const noexcept { return count_ > 1; }
   // Whether this kernel can wait for bells and conductor at once; otherwise a kick does not end a sleep that

@@ -102,6 +102,7 @@ ClientCore::~ClientCore() {
   if (forked()) {
     // Closing would take links and files away from the parent, whose thread is not here either.
     leave(runner_);
+    leave(bells_);
     leave(conductor_);
     leave(world_.transport);
     leave(world_.file_system);

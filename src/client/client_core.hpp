@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "agents/bell_thread.hpp"
 #include "agents/command_queue.hpp"
 #include "agents/conductor.hpp"
 #include "agents/request.hpp"
@@ -51,6 +52,9 @@ class ClientCore final : public std::enable_shared_from_this<ClientCore> {
   // In a child of the process that made this client.
   bool forked() const noexcept { return world_.file_system->process_id() != process_id_; }
 
+  // Serves the file descriptors of this client's consumers.
+  agents::BellThread& bells() noexcept { return *bells_; }
+
   const ClientOptions& options() const noexcept { return options_; }
   ClientState state() const noexcept;
   std::string aeron_dir() const;
@@ -75,6 +79,7 @@ class ClientCore final : public std::enable_shared_from_this<ClientCore> {
   // Set inside a callback that destroyed the Client; read by the same thread after the cycle.
   std::shared_ptr<ClientCore> ending_;
   std::unique_ptr<agents::Runner> runner_;
+  std::unique_ptr<agents::BellThread> bells_ = std::make_unique<agents::BellThread>();
 };
 
 // When `timeout` from now is over. One that reaches beyond the end of the clock never is.

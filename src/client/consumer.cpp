@@ -19,7 +19,12 @@ ConsumerObject* object(void* port) noexcept { return static_cast<ConsumerObject*
 // Keeps the object while a handler runs: the handler may destroy the Consumer.
 class Call {
  public:
-  explicit Call(ConsumerObject* object) noexcept : object_(object) { ++object_->calls; }
+  // What it was armed for belongs to a Wiring that the call may give back.
+  explicit Call(ConsumerObject* object) noexcept : object_(object) {
+    ++object_->calls;
+    if (object_->event_fd != nullptr) [[unlikely]]
+      object_->event_fd->disarm();
+  }
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
   ~Call() {
@@ -166,13 +171,38 @@ Result<bool> Consumer::wait(std::chrono::steady_clock::time_point deadline) {
   });
 }
 
+Result<int> Consumer::event_fd() {
+  ConsumerObject* owner = object(port_);
+  if (owner == nullptr) return fail(Error::hot(Code::closed, "event_fd"));
+  if (owner->core->forked()) return fail(Error::hot(Code::forked, "event_fd"));
+  if (owner->event_fd == nullptr) {
+    auto opened = client::EventFd::open(*owner->core, owner->port.cell());
+    if (!opened) return fail(std::move(opened.error()));
+    owner->event_fd = std::move(*opened);
+  }
+  return owner->event_fd->fd();
+}
+
+Result<bool> Consumer::arm() {
+  if (auto fd = event_fd(); !fd) return fail(Error(fd.error()));
+  ConsumerObject* owner = object(port_);
+  const Call call(owner);
+  ConsumerPort& port = owner->port;
+  if (port.busy()) return fail(Error::hot(Code::in_callback, "arm"));
+  if (port.state() == PortState::closed) return fail(Error::hot(port.why_not(), "arm"));
+  if (port.state_changed()) return true;
+  return owner->event_fd->arm(port);
+}
+
 void Consumer::on_event(std::function<void(const Event&)> handler) {
   if (port_ != nullptr) object(port_)->port.on_event(std::move(handler));
 }
 
 PortState Consumer::state() noexcept {
   ConsumerObject* owner = object(port_);
-  return owner == nullptr ? PortState::closed : owner->port.state();
+  if (owner == nullptr) return PortState::closed;
+  if (owner->event_fd != nullptr) owner->event_fd->give_up();
+  return owner->port.state();
 }
 
 std::uint32_t Consumer::stream() const noexcept {
@@ -218,6 +248,7 @@ ConsumerStatistics Consumer::statistics() const noexcept {
 void Consumer::close() noexcept {
   ConsumerObject* owner = object(std::exchange(port_, nullptr));
   if (owner == nullptr) return;
+  owner->event_fd.reset();
   owner->port.close();
   owner->port.orphan();
   if (owner->calls == 0) client::reap(owner);

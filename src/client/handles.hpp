@@ -8,6 +8,7 @@
 #include "agents/sleeper.hpp"
 #include "client/client_core.hpp"
 #include "client/environment.hpp"
+#include "client/event_fd.hpp"
 #include "tensorpool/client.hpp"
 
 namespace tensorpool::client {
@@ -36,6 +37,7 @@ struct ConsumerObject {
   const WaitOptions wait;
   agents::Sleeper sleeper;
   agents::SleepSlices slices;
+  std::unique_ptr<EventFd> event_fd;  // once it was asked for
   // What the application's last question about the pulled view said.
   ConsumerPort::Visit asked = ConsumerPort::Visit::unproved;
   // In a call right now: the handle may be destroyed inside a handler.

@@ -1,0 +1,168 @@
+#include "agents/bell_thread.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+
+#include "base/assert.hpp"
+#include "protocol/frame/wake.hpp"
+
+namespace tensorpool::agents {
+namespace {
+
+// Without anything to look at: until a kick.
+constexpr base::Nanos for_ever_ns = 3'600'000'000'000;
+// Between looks where the kernel cannot wait for all words at once: before Linux 5.16, and beyond its limit.
+constexpr base::Nanos alone_ns = 1'000'000;
+// One refusal may be about a word that is gone by now; more in a row are about the call.
+constexpr std::uint32_t refusals = 3;
+
+bool changed(const base::FutexWord& word) noexcept {
+  return __atomic_load_n(static_cast<const std::uint32_t*>(word.word), __ATOMIC_ACQUIRE) !=
+         word.expected;
+}
+
+// The thread that is started meanwhile leaves signals to the application's own.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    (void)::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+BellThread::~BellThread() {
+  TP_ASSERT(seats_.empty());
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    kick();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+Result<void> BellThread::start(const char* call) {
+  const SignalsBlocked blocked;
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    return fail(Error::system(call, error.code().value(),
+                              "no thread to wait for bells; raise the limit of threads"));
+  }
+  return {};
+}
+
+Result<void> BellThread::add(Seat& seat, int fd, const char* call) {
+  const std::lock_guard lock(mutex_);
+  if (!thread_.joinable()) {
+    if (auto started = start(call); !started) return started;
+  }
+  seat.fd_ = fd;
+  seats_.push_back(&seat);
+  return {};
+}
+
+void BellThread::remove(Seat& seat) noexcept {
+  const std::lock_guard lock(mutex_);
+  seat.armed_ = false;
+  std::erase(seats_, &seat);
+}
+
+void BellThread::arm(Seat& seat, std::span<const base::FutexWord> words,
+                     const transport::CounterPlace& armed, base::Nanos until_ns) noexcept {
+  TP_ASSERT(words.size() <= seat.words_.size());
+  const std::lock_guard lock(mutex_);
+  std::ranges::copy(words, seat.words_.begin());
+  seat.count_ = static_cast<std::uint32_t>(words.size());
+  seat.counter_ = armed;
+  seat.until_ns_ = until_ns;
+  seat.end_ = End::none;
+  seat.armed_ = true;
+  kick();
+}
+
+BellThread::End BellThread::disarm(Seat& seat) noexcept {
+  const std::lock_guard lock(mutex_);
+  seat.armed_ = false;
+  return seat.end_;
+}
+
+void BellThread::kick() noexcept {
+  kick_.fetch_add(1, std::memory_order_release);
+  (void)base::futex_wake_all(&kick_, base::FutexScope::process);
+}
+
+std::uint32_t BellThread::gather(Words& words, base::Nanos& until_ns) const noexcept {
+  const base::Nanos now = base::SystemClock::monotonic();
+  until_ns = now + for_ever_ns;
+  // Changed under the mutex only: whatever comes after this ends the sleep.
+  words[0] = {&kick_, kick_.load(std::memory_order_acquire), base::FutexScope::process};
+  std::uint32_t count = 1;
+  for (const Seat* seat : seats_) {
+    if (!seat->armed_) continue;
+    until_ns = std::min(until_ns, seat->until_ns_);
+    if (refused_ >= refusals || count + seat->count_ > words.size()) {
+      until_ns = std::min(until_ns, now + alone_ns);
+      continue;
+    }
+    std::copy_n(seat->words_.begin(), seat->count_, words.begin() + count);
+    count += seat->count_;
+  }
+  return count;
+}
+
+void BellThread::sleep(const Words& words, std::uint32_t count, base::Nanos until_ns) noexcept {
+  base::FutexEnd end = base::FutexEnd::unsupported;
+  if (count > 1) {
+    end = base::futex_wait_any(std::span(words).first(count), until_ns).end;
+    refused_ = end == base::FutexEnd::unsupported ? refused_ + 1 : 0;
+    until_ns = std::min(until_ns, base::SystemClock::monotonic() + alone_ns);
+  }
+  if (end == base::FutexEnd::unsupported) end = base::futex_wait(words[0], until_ns);
+  if (end == base::FutexEnd::unsupported)  // by a sandbox
+    std::this_thread::sleep_for(std::chrono::nanoseconds(alone_ns));
+}
+
+void BellThread::fire() noexcept {
+  const base::Nanos now = base::SystemClock::monotonic();
+  for (Seat* seat : seats_) {
+    if (!seat->armed_) continue;
+    const bool rung = std::ranges::any_of(std::span(seat->words_).first(seat->count_), changed);
+    if (!rung && now < seat->until_ns_) continue;
+    seat->armed_ = false;
+    seat->end_ = rung ? End::rung : End::time;
+    if (seat->counter_ && seat->counter_.live()) protocol::HostWake::disarm(*seat->counter_.value);
+    const std::uint64_t one = 1;
+    // Cannot fail: it does not block, and nobody adds up to 2^64.
+    [[maybe_unused]] const auto written = ::write(seat->fd_, &one, sizeof one);
+  }
+}
+
+void BellThread::run() noexcept {
+  Words words;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    base::Nanos until_ns = 0;
+    const std::uint32_t count = gather(words, until_ns);
+    lock.unlock();
+    sleep(words, count, until_ns);
+    rounds_.fetch_add(1, std::memory_order_relaxed);
+    lock.lock();
+    fire();
+  }
+}
+
+}  // namespace tensorpool::agents

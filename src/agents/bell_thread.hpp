@@ -1,0 +1,90 @@
+// The thread of a client that sleeps in place of applications that wait with poll or epoll: for the bells and the
+// conductors of all consumers that have armed their file descriptor. It makes an fd readable when one of its
+// words changed, or when its time is over (docs/internals/concurrency.md, section 7).
+//
+// Invariants
+// 1. A seat's words are read by user space only while it is armed, and under the mutex. A consumer disarms its
+//    seat before it gives back the Wiring that the words belong to, so they are mapped then.
+// 2. The kernel may be given words of a seat that is disarmed already: it answers with an error or a wake-up too
+//    many where the memory is something else by now, and reads nothing for us.
+// 3. A seat fires once for each arm(), and takes back the armed counter with that: until the application comes
+//    round, no producer makes system calls for it. Its consumer stores to the counter only while the seat is
+//    disarmed, so that the two never do at once.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/futex.hpp"
+#include "base/limits.hpp"
+#include "tensorpool/error.hpp"
+#include "transport/transport.hpp"
+
+namespace tensorpool::agents {
+
+class BellThread {
+ public:
+  // How the last arm() of a seat ended.
+  enum class End : std::uint8_t { none, rung, time };
+
+  // One file descriptor; its consumer's, but all members belong to the BellThread.
+  class Seat {
+    friend class BellThread;
+    int fd_ = -1;
+    std::array<base::FutexWord, 1 + base::limits::bells_per_consumer> words_{};
+    std::uint32_t count_ = 0;
+    transport::CounterPlace counter_;
+    base::Nanos until_ns_ = 0;
+    bool armed_ = false;
+    End end_ = End::none;
+  };
+
+  BellThread() = default;
+  BellThread(const BellThread&) = delete;
+  BellThread& operator=(const BellThread&) = delete;
+  // REQUIRES no seats. Joins the thread; not in a forked child, where it is not.
+  ~BellThread();
+
+  // Any thread. Starts the thread with the first seat. `fd` is an eventfd that does not block, and outlives the
+  // seat. Errors: system_error, in the name of `call`.
+  Result<void> add(Seat& seat, int fd, const char* call);
+  void remove(Seat& seat) noexcept;
+  // From now on a change of a word, or the end of the time, makes the fd readable, once. `armed`: the consumer's
+  // counter, or none.
+  void arm(Seat& seat, std::span<const base::FutexWord> words, const transport::CounterPlace& armed,
+           base::Nanos until_ns) noexcept;
+  // What has become of it; from now on nothing does.
+  End disarm(Seat& seat) noexcept;
+
+  // How often it has woken up.
+  std::uint64_t rounds() const noexcept { return rounds_.load(std::memory_order_relaxed); }
+
+ private:
+  using Words = std::array<base::FutexWord, base::limits::futexes_per_wait>;
+
+  Result<void> start(const char* call);
+  void run() noexcept;
+  // What to sleep on, and until when. REQUIRES the mutex.
+  std::uint32_t gather(Words& words, base::Nanos& until_ns) const noexcept;
+  void sleep(const Words& words, std::uint32_t count, base::Nanos until_ns) noexcept;
+  // REQUIRES the mutex.
+  void fire() noexcept;
+  void kick() noexcept;
+
+  std::mutex mutex_;
+  std::vector<Seat*> seats_;
+  bool stopping_ = false;
+  std::thread thread_;
+  std::atomic<std::uint32_t> kick_{0};
+  std::atomic<std::uint64_t> rounds_{0};
+  // The thread's own: waits on several words that this kernel refused in a row.
+  std::uint32_t refused_ = 0;
+};
+
+}  // namespace tensorpool::agents
