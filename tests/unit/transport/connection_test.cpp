@@ -65,6 +65,19 @@ TEST_F(ConnectionTest, errors_are_kept_and_never_end_the_process) {
   EXPECT_LE(connection.last_error().size(), 1100U);
 }
 
+// Others may name what they like on a shared stream: an exclusive publication has a log of its own.
+TEST_F(ConnectionTest, publications_of_one_stream_may_have_terms_of_different_lengths) {
+  const auto one = finish(connection_->add_publication("aeron:ipc?term-length=128k", 1100, soon()));
+  const auto other =
+      finish(connection_->add_publication("aeron:ipc?term-length=64k", 1100, soon()));
+  const auto none = finish(connection_->add_publication("aeron:ipc", 1100, soon()));
+  ASSERT_TRUE(one != nullptr && other != nullptr && none != nullptr);
+  EXPECT_EQ(one->max_message_bytes(), 2 * other->max_message_bytes());
+  const auto reader =
+      finish(connection_->add_subscription("aeron:ipc?term-length=1m", 1100, soon(), nullptr));
+  ASSERT_TRUE(wait([&] { return reader->image_count() == 3; }));
+}
+
 // Proves: STR-16
 TEST_F(ConnectionTest, counters_live_in_the_media_drivers_own_files) {
   const auto counter = finish(connection_->add_counter({1500, {}, "one of ours"}, soon()));
