@@ -191,6 +191,7 @@ void idle_producer(const Stage& stage, const std::function<void()>& ready) {
   wanted.stream = driver_stream;
   wanted.base_dir = stage.directory();
   wanted.slots = 8;
+  wanted.wake_waiters = true;
   wanted.pools = {{.pool_id = 1, .stride_bytes = 65536}};
   auto producer = client.producer(wanted).wait(driver_patience);
   if (!producer) throw Failure(producer.error().message());

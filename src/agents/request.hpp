@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agents/cell.hpp"
+#include "agents/doorbell.hpp"
 #include "tensorpool/error.hpp"
 #include "tensorpool/options.hpp"
 
@@ -55,6 +56,9 @@ class Request {
   bool abandon() noexcept { return end(State::abandoned); }
   bool abandoned() const noexcept { return state() == State::abandoned; }
 
+  // For the one thread that waits for the end: rung behind it.
+  Doorbell& ended() noexcept { return ended_; }
+
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
   // REQUIRES complete; passes the port's cell on, once (CON-21).
   std::shared_ptr<Cell> take_cell() noexcept { return std::move(cell_); }
@@ -79,11 +83,14 @@ class Request {
   // was dropped.
   bool end(State how) noexcept {
     State expected = State::pending;
-    return state_.compare_exchange_strong(expected, how, std::memory_order_acq_rel,
-                                          std::memory_order_acquire);
+    const bool first = state_.compare_exchange_strong(expected, how, std::memory_order_acq_rel,
+                                                      std::memory_order_acquire);
+    if (first) ended_.ring();
+    return first;
   }
 
   std::atomic<State> state_{State::pending};
+  Doorbell ended_;
   std::shared_ptr<Cell> cell_;
   std::optional<Error> error_;
   mutable std::mutex trouble_mutex_;

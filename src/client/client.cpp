@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <thread>
 
 #include "base/prng.hpp"
@@ -65,6 +67,14 @@ class PendingCore {
   }
 
   const agents::Request& request() const noexcept { return *request_; }
+  // Before poll(): what wait_for_end() needs.
+  std::uint32_t rings() const noexcept {
+    return request_ == nullptr ? 0 : request_->ended().rings();
+  }
+  // REQUIRES a request that poll() found pending. Sleeps until it ends, at most `longest`.
+  void wait_for_end(std::uint32_t rings, std::chrono::nanoseconds longest) noexcept {
+    request_->ended().wait(rings, longest);
+  }
   std::shared_ptr<ClientCore> client;
 
  private:
@@ -138,11 +148,21 @@ Result<T> Pending<T>::wait(std::chrono::nanoseconds timeout) {
     return fail(Error::hot(Code::in_callback, "Pending::wait"));
   }
   const auto deadline = client::deadline_after(timeout);
+  // Nobody rings for a request that was queued while the client closed.
+  constexpr std::chrono::nanoseconds longest_sleep = std::chrono::milliseconds{50};
   agents::IdleStrategy idle(Idle::backoff);
+  const bool driven = core != nullptr && core->client != nullptr &&
+                      core->client->options().threading == Threading::invoked;
   for (;;) {
+    const std::uint32_t rings = core == nullptr ? 0 : core->rings();
     if (auto ended = poll()) return std::move(*ended);
-    if (std::chrono::steady_clock::now() >= deadline) break;
-    idle.idle(core->client->do_work());
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline) break;
+    if (driven) {
+      idle.idle(core->client->do_work());
+    } else {
+      core->wait_for_end(rings, std::min<std::chrono::nanoseconds>(deadline - now, longest_sleep));
+    }
   }
   if (core->client->state() == ClientState::connecting) {
     return fail(

@@ -85,6 +85,22 @@ TEST(Idle, AClientHasOneThreadAndItSeldomWakes) {
   EXPECT_FALSE(wakes().contains("tp-conductor"));
 }
 
+// Here for a media driver that never comes.
+TEST(Idle, WhoWaitsForARequestSeldomWakes) {
+  const Folder folder;
+  auto client = Client::connect(client_options(folder));
+  ASSERT_TRUE(client);
+  auto pending = client->consumer(consumer_options(1));
+  std::thread waits([&] {
+    ASSERT_EQ(::pthread_setname_np(::pthread_self(), "waits"), 0);
+    EXPECT_EQ(pending.wait(std::chrono::hours{1}).error().code(), Code::closed);
+  });
+  EXPECT_TRUE(eventually([] { return wakes().contains("waits"); }));
+  EXPECT_TRUE(rests("waits", seldom));
+  EXPECT_TRUE(client->close());
+  waits.join();
+}
+
 TEST(Idle, ADriverSeldomWakesNorDoesWhoWaitsForItsEnd) {
   const Folder folder;
   DriverOptions options;

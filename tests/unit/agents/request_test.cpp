@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <memory>
 #include <thread>
 
 namespace tensorpool::agents {
@@ -25,6 +27,23 @@ TEST(Request, HandsItsPortOverOnce) {
   EXPECT_EQ(request.take_cell(), cell);
   EXPECT_EQ(request.take_cell(), nullptr);
   EXPECT_FALSE(cell->closed.load());
+}
+
+TEST(Request, RingsForItsEnd) {
+  for (const bool completes : {true, false}) {
+    Request request(options());
+    const auto rings = request.ended().rings();
+    std::thread conductor([&] {
+      if (completes) {
+        request.complete(std::make_shared<Cell>());
+      } else {
+        request.fail_with(Error::hot(Code::closed, "Client"));
+      }
+    });
+    while (request.state() == Request::State::pending)
+      request.ended().wait(rings, std::chrono::hours{1});  // nothing else ends it
+    conductor.join();
+  }
 }
 
 TEST(Request, EndsOnceOnly) {
