@@ -3,9 +3,10 @@
 // the trace id (descriptor) and the capture time (slot header).
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
 #include <map>
-#include <optional>
+#include <memory>
+#include <new>
 #include <utility>
 
 #include "../registry.hpp"
@@ -87,32 +88,46 @@ CommitOptions commit_options(const Stamp& stamp) {
   return options;
 }
 
+// A claim that is made where it stays: moving a slot would be a cost of this file, not of the library.
+class HeldClaim {
+ public:
+  HeldClaim() = default;
+  HeldClaim(const HeldClaim&) = delete;
+  HeldClaim& operator=(const HeldClaim&) = delete;
+  ~HeldClaim() { drop(); }
+
+  Result<Slot>& make(Producer& producer, const TensorSpec& spec) {
+    drop();
+    held_ = ::new (static_cast<void*>(room_.data())) Result<Slot>(producer.claim(spec));
+    return *held_;
+  }
+  Slot& operator*() noexcept { return **held_; }
+  void drop() noexcept {
+    if (held_ != nullptr) std::destroy_at(held_);
+    held_ = nullptr;
+  }
+
+ private:
+  alignas(Result<Slot>) std::array<std::byte, sizeof(Result<Slot>)> room_;
+  Result<Slot>* held_ = nullptr;
+};
+
 class TensorpoolSender final : public Sender {
  public:
   TensorpoolSender(Clients::Lent lent, const Link& link)
       : lent_(std::move(lent)), producer_(make_producer(*lent_.client, link)) {}
 
   std::byte* claim(std::size_t bytes) override {
-    if (bytes != size_) {
-      size_ = bytes;
-      spec_ = bytes_spec(bytes);
-    }
-    auto slot = producer_.claim(spec_);
-    if (!slot) return nullptr;
-    slot_.emplace(std::move(*slot));
-    return slot_->bytes().data();
+    Result<Slot>& slot = claim_.make(producer_, spec_of(bytes));
+    return slot ? slot->bytes().data() : nullptr;
   }
   bool publish(const Stamp& stamp) override {
-    const auto committed = slot_->commit(commit_options(stamp));
-    slot_.reset();
+    const auto committed = (*claim_).commit(commit_options(stamp));
+    claim_.drop();
     return committed && committed->told == Told::consumers;
   }
   bool copy_in(std::span<const std::byte> payload, const Stamp& stamp) override {
-    if (payload.size() != size_) {
-      size_ = payload.size();
-      spec_ = bytes_spec(size_);
-    }
-    const auto committed = producer_.offer(spec_, payload, commit_options(stamp));
+    const auto committed = producer_.offer(spec_of(payload.size()), payload, commit_options(stamp));
     return committed && committed->told == Told::consumers;
   }
   void idle() override {
@@ -120,9 +135,17 @@ class TensorpoolSender final : public Sender {
   }
 
  private:
+  const TensorSpec& spec_of(std::size_t bytes) {
+    if (bytes != size_) {
+      size_ = bytes;
+      spec_ = bytes_spec(bytes);
+    }
+    return spec_;
+  }
+
   Clients::Lent lent_;
   Producer producer_;
-  std::optional<Slot> slot_;
+  HeldClaim claim_;
   TensorSpec spec_;
   std::uint64_t size_ = 0;
 };
