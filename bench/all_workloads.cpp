@@ -15,6 +15,7 @@ std::vector<std::unique_ptr<Workload>> all_workloads() {
   all.push_back(conductors_workload());
   all.push_back(reader_restart_workload());
   all.push_back(overwrites_workload());
+  all.push_back(frozen_workload());
   all.push_back(wake_up_workload());
   all.push_back(idle_cpu_workload());
   return all;

@@ -9,7 +9,7 @@
 //   memcpy                    bound of copying; in workloads/copy_in.cpp
 // Workloads (workload.hpp), one file each in workloads/:
 //   closed_loop   open_loop   copy_in   in_place   no_touch   fan_out   many_streams   many_pools
-//   conductors    reader_restart   overwrites   wake_up   idle_cpu
+//   conductors    reader_restart   overwrites   frozen   wake_up   idle_cpu
 // Beside them: instructions.* and counted.cpp (callgrind), instructions_gate.* (`instructions`),
 // driver_*.cpp (`driver`).
 //

@@ -35,6 +35,7 @@ ROWS = {
     "conductors": each([OURS], ["64 KiB"], ["conductor invoked", "conductor in a thread"]),
     "reader-restart": each(BOTH, ["4 KiB"], ["10 kHz"], ["reader closed", "reader killed"]),
     "overwrites": each(BOTH, ["4 KiB"]),
+    "frozen": each([OURS], ["64 B"], ["100 kHz"], ["3 readers"]),
     "wake-up": each([OURS], ["64 B"], ["500 Hz"]) | each([FUTEX], ["500 Hz"]),
     "idle-cpu": each([OURS], ["64 B"]),
 }

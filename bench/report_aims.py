@@ -68,6 +68,11 @@ def other_aims(report):
                              ("consumer_poll_1", "consumer, limit 1", 250)):
         if key in counted:
             yield judge(f"instructions per frame, {what}", [counted[key]], limit, True, "{:.0f}")
+    frozen = row_of(report, "frozen", "tensorpool")
+    for name, what in (("lost to others", "frames lost to others by a frozen consumer"),
+                       ("held up", "frames held up by a frozen consumer")):
+        figure = figure_of(frozen, name)
+        yield judge(what, figure["rounds"] if figure else [], 0, True, "{:.0f}")
     wake, futex = (figure_of(row_of(report, "wake-up", subject), "p50") for subject in ("tensorpool", "futex"))
     yield judge("wake-up median, of a bare futex's", quotients(wake, futex), 1.3, True)
     idle = figure_of(row_of(report, "idle-cpu", "tensorpool"), "reader's process")

@@ -19,6 +19,7 @@ std::unique_ptr<Workload> many_pools_workload();
 std::unique_ptr<Workload> conductors_workload();
 std::unique_ptr<Workload> reader_restart_workload();
 std::unique_ptr<Workload> overwrites_workload();
+std::unique_ptr<Workload> frozen_workload();
 std::unique_ptr<Workload> wake_up_workload();
 std::unique_ptr<Workload> idle_cpu_workload();
 
