@@ -158,7 +158,7 @@ TEST_F(EventFd, one_loop_over_two_consumers_and_a_pipe_gets_every_frame) {
   {
     const Sender slow(one, first, frames, 1);
     const Sender fast(two, second, frames, slots / 2);
-    for (int nudges = 1; loop.frames < 2 * frames; ++nudges) {
+    while (loop.frames < 2 * frames) {
       if (loop.turns % 64 == 0) loop.nudge();
       ASSERT_TRUE(loop.turn()) << loop.frames;
     }
