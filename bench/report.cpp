@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cctype>
 #include <fstream>
 
+#include "line_transfer.hpp"
 #include "statistics.hpp"
 
 namespace tensorpool::bench {
@@ -68,28 +70,60 @@ bool comparable(const Case& row, const Case& reference) {
          row.links == reference.links && reference.variant.empty();
 }
 
+// The rounds in which the CPUs lay in alike places for both, and stayed there.
+std::vector<std::size_t> rounds_side_by_side(const Row& row, const Row& reference) {
+  std::vector<std::size_t> rounds;
+  if (row.rounds.size() != reference.rounds.size())
+    return rounds;  // one of them failed in the middle
+  for (std::size_t k = 0; k < row.rounds.size(); ++k) {
+    const Outcome& a = row.rounds[k];
+    const Outcome& b = reference.rounds[k];
+    if (!a.moved && !b.moved && alike(a.line_ns, b.line_ns)) rounds.push_back(k);
+  }
+  return rounds;
+}
+
 // Round by round, so that what disturbs both cancels out.
 Json comparison(const Row& row, const Row& reference) {
   Json all = Json::array();
+  const std::vector<std::size_t> rounds = rounds_side_by_side(row, reference);
   for (std::size_t i = 0; i < row.rounds.front().figures.size(); ++i) {
     const Figure& figure = row.rounds.front().figures[i];
     const auto& others = reference.rounds.front().figures;
     if (i >= others.size() || others[i].name != figure.name) continue;
-    std::vector<double> quotients = values(row, i);
-    const std::vector<double> below = values(reference, i);
-    if (below.size() != quotients.size()) continue;  // one of them failed in the middle
-    bool possible = true;
-    for (std::size_t k = 0; k < quotients.size(); ++k) {
-      possible = possible && below[k] > 0;
-      quotients[k] /= below[k];
+    std::vector<double> quotients;
+    bool possible = !rounds.empty();
+    for (const std::size_t k : rounds) {
+      const double below = reference.rounds[k].figures.at(i).value;
+      possible = possible && below > 0;
+      quotients.push_back(row.rounds[k].figures.at(i).value / below);
     }
     if (!possible) continue;
     Json one = {{"name", figure.name}};
     one.update(to_json(spread(quotients)));
     one["verdict"] = name(verdict(quotients));
+    one["rounds"] = quotients.size();
     all.push_back(std::move(one));
   }
   return all;
+}
+
+// How far the CPUs lay apart over the whole run.
+Json lines(const Run& run) {
+  double low = 0;
+  double high = 0;
+  std::uint64_t moved = 0;
+  for (const Findings& found : run.findings) {
+    for (const Row& row : found.rows) {
+      for (const Outcome& round : row.rounds) {
+        if (round.line_ns <= 0) continue;
+        low = low <= 0 ? round.line_ns : std::min(low, round.line_ns);
+        high = std::max(high, round.line_ns);
+        moved += round.moved ? 1U : 0U;
+      }
+    }
+  }
+  return {{"low", low}, {"high", high}, {"measurements_moved", moved}, {"alike", alike(low, high)}};
 }
 
 Json row_json(const Findings& found, const Row& row) {
@@ -108,6 +142,8 @@ Json row_json(const Findings& found, const Row& row) {
                {"slots", of.slots},
                {"figures", figures(row)},
                {"books", books(row)}};
+  json["line_ns"] = Json::array();
+  for (const Outcome& round : row.rounds) json["line_ns"].push_back(round.line_ns);
   json["compared"] = Json::object();
   for (const std::string& name : found.references) {
     for (const Row& reference : found.rows) {
@@ -143,6 +179,7 @@ Json to_json(const Run& run, const Plan& plan) {
   json["quick"] = plan.quick;
   json["rounds"] = plan.rounds;
   json["pinned_to"] = {plan.cpus.first, plan.cpus.second};
+  json["line_ns"] = lines(run);
   json["workloads"] = Json::array();
   for (const Findings& found : run.findings) {
     Json rows = Json::array();

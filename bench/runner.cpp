@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include "line_transfer.hpp"
+
 namespace tensorpool::bench {
 namespace {
 
@@ -72,7 +74,12 @@ bool Runner::measure(const Workload& workload, Row& row, std::size_t round, Run&
   Histogram histogram;
   try {
     const Arena arena(stage_, plan_, number_++);
-    row.rounds.push_back(workload.measure(arena, row.of, histogram));
+    if (line_ns_ <= 0) line_ns_ = line_transfer_ns(stage_, plan_.cpus);
+    Outcome outcome = workload.measure(arena, row.of, histogram);
+    outcome.line_ns = line_transfer_ns(stage_, plan_.cpus);
+    outcome.moved = !alike(line_ns_, outcome.line_ns);
+    line_ns_ = outcome.line_ns;
+    row.rounds.push_back(std::move(outcome));
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& failure) {

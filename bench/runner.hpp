@@ -50,6 +50,7 @@ class Runner {
   const Stage& stage_;
   const Plan& plan_;
   std::uint32_t number_ = 0;
+  double line_ns_ = 0;  // behind the last measurement
 };
 
 // What a case is called in the report: "tensorpool, 64 KiB, 1 kHz".

@@ -72,6 +72,14 @@ void print(const Json& report) {
       "round.\n");
   if (report["quick"].get<bool>())
     fmt::print("QUICK RUN: it shows that everything works; the numbers mean nothing.\n");
+  if (const Json& line = report["line_ns"]; !line["alike"].get<bool>()) {
+    fmt::print(
+        "THE CPUs MOVED: a cache line took {:.0f} to {:.0f} ns from one to the other, and {} "
+        "measurements saw that "
+        "change; only rounds with the CPUs in alike places are compared.\n",
+        line["low"].get<double>(), line["high"].get<double>(),
+        line["measurements_moved"].get<std::uint64_t>());
+  }
   for (const Json& workload : report["workloads"]) {
     fmt::print("\n{} [{}]\n\n", workload["title"].get<std::string>(),
                workload["name"].get<std::string>());

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/pause.hpp"
+
 namespace tensorpool::agents {
 namespace {
 
@@ -23,15 +25,6 @@ std::chrono::microseconds growing_park(unsigned parks_before,
   return std::min(shortest_park * (1U << std::min(parks_before, doublings_max)), longest);
 }
 
-// Tells the core that this is a spin loop.
-void pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 }  // namespace
 
 void IdleStrategy::idle(int work) noexcept {
@@ -43,7 +36,7 @@ void IdleStrategy::idle(int work) noexcept {
     case Idle::noop:
       return;
     case Idle::busy_spin:
-      pause();
+      base::cpu_pause();
       return;
     case Idle::yielding:
       std::this_thread::yield();
@@ -55,7 +48,7 @@ void IdleStrategy::idle(int work) noexcept {
       break;
   }
   ++rounds_;
-  if (rounds_ <= spins) return pause();
+  if (rounds_ <= spins) return base::cpu_pause();
   if (rounds_ <= spins + yields) {
     std::this_thread::yield();
     return;
@@ -89,7 +82,7 @@ void Rest::after(int work) noexcept {
   const bool spin = kind_ == Idle::busy_spin || (kind_ == Idle::backoff && rounds_ < spins);
   if (rounds_ < lively_rounds) ++rounds_;
   if (park.count() > 0) return bell_.wait(seen_, park);
-  if (spin) return pause();
+  if (spin) return base::cpu_pause();
   if (kind_ != Idle::noop) std::this_thread::yield();
 }
 
