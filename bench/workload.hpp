@@ -86,8 +86,8 @@ struct Outcome {
   std::vector<Figure> figures;
   Books books;
   double divisor = 1;  // of what is in the histogram
-  // Filled in by the runner: how far the CPUs lay apart behind it (line_transfer.hpp; 0: they are one), and whether that
-  // was otherwise before it.
+  // Filled in by the runner: how far the CPUs lay apart behind it (line_transfer.hpp; 0: they are one), and whether
+  // that was otherwise before it.
   double line_ns = 0;
   bool moved = false;
 };
