@@ -124,6 +124,46 @@ TEST_F(ConnectionTest, ports_poll_the_concrete_class_with_any_callable) {
   EXPECT_EQ(count, 1);
 }
 
+// Ports read the flags and the session from Aeron's frame header in front of a fragment; the interface asks
+// Aeron. Both say the same of whole messages and of each part of one.
+TEST_F(ConnectionTest, what_ports_read_of_a_frame_is_what_aeron_says_of_it) {
+  auto sender = finish(connection_->add_publication("aeron:ipc", 12, soon()));
+  auto one = finish(connection_->add_subscription("aeron:ipc", 12, soon(), nullptr));
+  auto other = finish(connection_->add_subscription("aeron:ipc", 12, soon(), nullptr));
+  ASSERT_TRUE(sender && one && other);
+  auto& direct = dynamic_cast<Subscription&>(*one);
+  ASSERT_TRUE(wait([&] { return direct.image_count() == 1 && other->image_count() == 1; }));
+  for (const std::size_t size : {std::size_t{48}, 2 * sender->max_claim_bytes() + 100}) {
+    const std::vector<std::byte> message(size, std::byte{3});
+    ASSERT_TRUE(wait([&] { return sender->offer(message) > 0; }));
+  }
+  struct Seen {
+    bool begin, end;
+    std::int32_t session;
+    std::size_t size;
+    bool operator==(const Seen&) const = default;
+  };
+  std::vector<Seen> by_port;
+  std::vector<Seen> by_aeron;
+  const auto into = [](std::vector<Seen>& list) {
+    return [&list](const Fragment& f) {
+      list.push_back({f.begin, f.end, f.session_id, f.data.size()});
+    };
+  };
+  ASSERT_TRUE(wait([&] {
+    (void)direct.poll(into(by_port), 10);
+    auto handler = into(by_aeron);
+    (void)other->poll(FragmentHandler(handler), 10);
+    return by_port.size() >= 4 && by_aeron.size() >= 4;
+  }));
+  EXPECT_EQ(by_port, by_aeron);
+  EXPECT_TRUE(by_port[0].begin && by_port[0].end);
+  EXPECT_TRUE(by_port[1].begin && !by_port[1].end);
+  EXPECT_TRUE(!by_port[2].begin && !by_port[2].end);
+  EXPECT_TRUE(!by_port[3].begin && by_port[3].end);
+  EXPECT_EQ(by_port[0].session, sender->session_id());
+}
+
 // What is looked at is not the log, which a publisher overwrites while this process stands still.
 TEST_F(ConnectionTest, messages_are_handed_over_as_copies) {
   auto receiver = finish(connection_->add_subscription("aeron:ipc", 11, soon(), nullptr));
