@@ -34,8 +34,8 @@ DIRECT_MODE = {
     # After the handler nobody asks whether the mapping is still the one that was read (step f).
     "stale_mapping": (
         "agents/consumer_port.hpp",
-        "const bool ended = this->closed() || session != session_ || !active() || halted_;",
-        "const bool ended = this->closed() || !active() || halted_ || session == 0;",
+        "const bool ended = &wiring != reading_ && (reading_ == nullptr || session != session_);",
+        "const bool ended = &wiring != reading_ && (reading_ == nullptr || session == 0);",
         200),
     # A new mapping does not begin a new session: numbers, inbox and halt of the old one go on.
     "session_goes_on": (
@@ -46,19 +46,36 @@ DIRECT_MODE = {
     # Consumers are told before the commit word is stored (W6).
     "descriptor_first": (
         "agents/producer_port.hpp",
-        """    shm::commit(slot, claim.seq);  // W5, W6
+        """    shm::commit(slot, seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
-    const Told told = finish(claim.seq, true);
+    const Tags tags{options.trace_id, options.meta_version};
+    Told told = Told::held;
+    if (window_.pass(seq)) [[likely]] {
+      // In order, as nearly always: this one is told now and nobody waits for it.
+      told = publish(seq, shape.size_bytes, tags);
+      if (told == Told::consumers) [[likely]]
+        ring();
+    } else {
+      told = hold(seq, tags);
+    }
 """,
-        """    const Told told = finish(claim.seq, true);
-    shm::commit(slot, claim.seq);  // W5, W6
+        """    const Tags tags{options.trace_id, options.meta_version};
+    Told told = Told::held;
+    if (window_.pass(seq)) [[likely]] {
+      told = publish(seq, shape.size_bytes, tags);
+      if (told == Told::consumers) [[likely]]
+        ring();
+    } else {
+      told = hold(seq, tags);
+    }
+    shm::commit(slot, seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
 """,
         50),
     # The payload may be stored to before the slot is marked in progress (W1).
     "no_mark": (
         "agents/producer_port.hpp",
-        "shm::mark_in_progress(wiring_->slot(seq), seq);  // W1, W2",
+        "shm::mark_in_progress(wiring.slot(seq), seq);  // W1, W2",
         "",
         50),
     # After a higher epoch was noticed, frames of the old one go on being accepted.
