@@ -143,7 +143,9 @@ Json row_json(const Findings& found, const Row& row) {
                {"figures", figures(row)},
                {"books", books(row)}};
   json["line_ns"] = Json::array();
-  for (const Outcome& round : row.rounds) json["line_ns"].push_back(round.line_ns);
+  // Null where the CPUs were moved in the middle.
+  for (const Outcome& round : row.rounds)
+    json["line_ns"].push_back(round.moved ? Json() : Json(round.line_ns));
   json["compared"] = Json::object();
   for (const std::string& name : found.references) {
     for (const Row& reference : found.rows) {

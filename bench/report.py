@@ -37,7 +37,9 @@ memory, and warms up first. A figure is the median over rounds with the lowest a
 together make the plots and the .hgrm files. A quotient is made round by round. "noisy" beside a figure: the middle half of
 its rounds lies further apart than 10 % of the median (50 % for tails and other figures of few samples), so do not quote
 it. "noisy" beside a quotient: the middle half of the rounds lies on both sides of 1, so this run cannot tell the two
-apart. With fewer than four rounds all of them count instead of the middle half."""
+apart. With fewer than four rounds all of them count instead of the middle half. Beside every round the time of one
+cache line from one CPU to the other is measured; rounds in which it differs by half or more are not compared, because
+the CPUs were moved (virtual machines)."""
 
 
 def value_text(value, unit):
@@ -188,6 +190,11 @@ def html(report):
     cpu = environment.get("cpu") or environment.get("cpu_model") or "this machine"
     warning = ('<p class="warning">A quick run: it shows that everything works; the numbers mean nothing.</p>'
                if report["quick"] else "")
+    line = report.get("line_ns", {"alike": True})
+    if not line["alike"]:
+        warning += (f'<p class="warning">The CPUs moved: a cache line took {line["low"]:.0f} to {line["high"]:.0f} ns from one to the '
+                    f'other, and {line["measurements_moved"]} measurements saw that change. Medians and spreads show it; '
+                    "quotients are made of rounds with the CPUs in alike places only.</p>")
     links = "".join(f'<a href="#{part["name"]}">{escape(part["name"])}</a>' for part in report["workloads"])
     body = [f"<h1>tensorpool, measured</h1><p class='soft'>{escape(str(cpu))}, {report['rounds']} interleaved rounds, "
             f"{pinned_text(report['pinned_to'])}</p>{warning}<nav>{links}</nav>",

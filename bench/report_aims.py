@@ -16,11 +16,20 @@ def figure_of(row, name):
     return next((figure for figure in row["figures"] if figure["name"] == name), None) if row else None
 
 
-def quotients(a, b):
-    """Round by round; nothing where a round is missing."""
+def alike(row, other, round_):
+    """Whether the CPUs lay in alike places for both, and stayed there: the same factor as in line_transfer.hpp."""
+    lines = [each["line_ns"][round_] if "line_ns" in each else 0 for each in (row, other)]
+    if None in lines:
+        return False
+    return min(lines) <= 0 or max(lines) < 1.5 * min(lines)
+
+
+def quotients(row, name, other, other_name=None):
+    """Round by round, of the rounds that can be compared; nothing where one is missing."""
+    a, b = figure_of(row, name), figure_of(other, other_name or name)
     if not a or not b or len(a["rounds"]) != len(b["rounds"]) or not all(b["rounds"]):
         return []
-    return [x / y for x, y in zip(a["rounds"], b["rounds"])]
+    return [x / y for k, (x, y) in enumerate(zip(a["rounds"], b["rounds"])) if alike(row, other, k)]
 
 
 def judge(what, values, limit, at_most, text="{:.2f} x"):
@@ -42,13 +51,13 @@ def closed_loop_aims(report):
     for size, name in ((64 << 10, "64 KiB"), (640 << 10, "640 KiB")):
         ours = row_of(report, "closed-loop", "tensorpool", size)
         yield judge(f"one-way median, {name}, of raw Aeron's",
-                    quotients(figure_of(ours, "p50"), figure_of(aeron, "p50")), 1.4, True)
+                    quotients(ours, "p50", aeron), 1.4, True)
         for rival in ("iceoryx2", "zeromq", "socket"):
-            values = quotients(figure_of(ours, "p50"), figure_of(row_of(report, "closed-loop", rival, size), "p50"))
+            values = quotients(ours, "p50", row_of(report, "closed-loop", rival, size))
             yield judge(f"one-way median, {name}, of {rival}'s", values, 1, True)
         for tail in ("p99", "p99.9"):
-            ours_tail = quotients(figure_of(ours, tail), figure_of(ours, "p50"))
-            aeron_tail = quotients(figure_of(aeron, tail), figure_of(aeron, "p50"))
+            ours_tail = quotients(ours, tail, ours, "p50")
+            aeron_tail = quotients(aeron, tail, aeron, "p50")
             if ours_tail and len(ours_tail) == len(aeron_tail):
                 yield judge(f"{tail} as a multiple of the own median, {name}, of raw Aeron's multiple "
                             f"({median(aeron_tail):.1f})", [a / b for a, b in zip(ours_tail, aeron_tail)], 1, True)
@@ -58,8 +67,8 @@ def copy_aims(report):
     for size, name, limit in ((4 << 10, "4 KiB", 0.85), (64 << 10, "64 KiB", 0.97), (640 << 10, "640 KiB", 0.97),
                               (8 << 20, "8 MiB", 0.97)):
         for workload in ("copy-in", "in-place"):
-            ours, ring = (figure_of(row_of(report, workload, subject, size), "rate") for subject in ("tensorpool", "ring"))
-            yield judge(f"{workload}, {name}, of the bare ring's", quotients(ours, ring), limit, False)
+            ours, ring = (row_of(report, workload, subject, size) for subject in ("tensorpool", "ring"))
+            yield judge(f"{workload}, {name}, of the bare ring's", quotients(ours, "rate", ring), limit, False)
 
 
 def other_aims(report):
@@ -73,8 +82,8 @@ def other_aims(report):
                        ("held up", "frames held up by a frozen consumer")):
         figure = figure_of(frozen, name)
         yield judge(what, figure["rounds"] if figure else [], 0, True, "{:.0f}")
-    wake, futex = (figure_of(row_of(report, "wake-up", subject), "p50") for subject in ("tensorpool", "futex"))
-    yield judge("wake-up median, of a bare futex's", quotients(wake, futex), 1.3, True)
+    wake, futex = (row_of(report, "wake-up", subject) for subject in ("tensorpool", "futex"))
+    yield judge("wake-up median, of a bare futex's", quotients(wake, "p50", futex), 1.3, True)
     idle = figure_of(row_of(report, "idle-cpu", "tensorpool"), "reader's process")
     yield judge("idle process with a waiting consumer", idle["rounds"] if idle else [], 0.5, True, "{:.2f} %")
 

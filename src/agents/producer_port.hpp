@@ -129,7 +129,7 @@ class ProducerPort final : public PortBase<Env> {
     const shm::FrameWords words =
         shm::frame_words(shape.image.words[1], shape.image.words[2],
                          wiring.geometry.header_index(seq), timestamp, options.meta_version);
-    shm::store_header(slot, shape, words, repeats(seq));  // W4
+    shm::store_header(slot, shape, words);  // W4
     Env::template step<Step::before_commit_word>();
     shm::commit(slot, seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
@@ -257,7 +257,6 @@ class ProducerPort final : public PortBase<Env> {
     }
     shm::use_pool(shape, *pool);
     shape_ = &shape;
-    repeats_from_ = window_.next();
     return true;
   }
   // One that neither an open claim nor the next one uses: there is one more than may be in use.
@@ -270,14 +269,6 @@ class ProducerPort final : public PortBase<Env> {
     }
     TP_ASSERT(false);
     return shapes_[0];
-  }
-
-  // Whether the slot holds all words of the header that `seq` is about to store in it, from one lap ago. All
-  // claims since repeats_from_ were made with one template and none of them was aborted, so the claim one lap
-  // before `seq`, which ended before this one was made, stored them. A template that was replaced, and used by
-  // claims that are still open, is older than repeats_from_.
-  bool repeats(std::uint64_t seq) const noexcept {
-    return seq >= repeats_from_ + wiring_->geometry.nslots;
   }
 
   // Why an old claim is refused.
@@ -315,10 +306,7 @@ class ProducerPort final : public PortBase<Env> {
   // Marks the claim and tells consumers of everything whose turn has come, if the lease still holds.
   [[gnu::noinline, gnu::cold]] Told finish(std::uint64_t seq, bool announce,
                                            bool leased = true) noexcept {
-    if (!announce) {
-      counts().aborted.add();
-      repeats_from_ = std::max(repeats_from_, seq + 1);  // its slot has the header of a lap before
-    }
+    if (!announce) counts().aborted.add();
     window_.finish(seq, announce);
     Told told = Told::held;
     bool sent = false;
@@ -431,7 +419,6 @@ class ProducerPort final : public PortBase<Env> {
   wire::DescriptorTemplate template_{0, 0};
   const HeaderTemplate* shape_ =
       nullptr;  // of the latest claim; null: none in this session, or not active
-  std::uint64_t repeats_from_ = 0;  // see repeats()
   Refusal refusal_;
   std::array<Parked, base::limits::claims_per_producer> parked_{};
   Ringer ringer_;

@@ -17,9 +17,6 @@ namespace tensorpool::shm {
 
 // What differs from frame to frame lies in bytes 12 … 15 and 22 … 33: in words 1 to 4, and of these only in
 // payload_slot, which belongs to the slot, timestamp_ns and meta_version.
-inline constexpr std::size_t frame_words_first =
-    2;  // words that two frames of one slot may differ in
-inline constexpr std::size_t frame_words_end = 5;
 static_assert(slot_at::payload_slot.offset == 12 && slot_at::payload_slot.size == 4);
 static_assert(slot_at::timestamp_ns.offset == 22 && slot_at::timestamp_ns.size == 8);
 static_assert(slot_at::meta_version.offset == 30 && slot_at::meta_version.size == 4);
@@ -101,24 +98,26 @@ inline void use_pool(HeaderTemplate& shape, const PoolGeometry& pool) noexcept {
   detail::put(shape.image.bytes(), slot_at::pool_id, pool.pool_id);
 }
 
-// W4 from a template. `repeats`: this writer stored all words of this template into this very slot before,
-// in this session, and no other header since.
-//
-// Then only the words that may differ are stored. To leave a store out whose value is there already is not
-// to rely on previous contents (SHM-37) as far as anybody can see: the word holds what the store would put
-// there, every reader that sees this frame's commit word sees it (the older store is sequenced before W6
-// too), and a reader of an earlier or later frame of the slot that meets it reads the value that its own
-// frame has there. tests/model/lap_model_test.cpp searches all executions of it. What it saves is not only
-// stores: lines of a slot that never change stay in the readers' caches.
-inline void store_header(SlotRef slot, const HeaderTemplate& shape, const FrameWords& words,
-                         bool repeats) noexcept {
+// Whole words of padding, always 0 (SHM-46): 5 and 6, and 19 to the end. Stored as constants, without a load each.
+inline constexpr std::size_t pad_words_first = 5;
+inline constexpr std::size_t pad_words_end = 7;
+inline constexpr std::size_t tensor_pad_words_first = 19;
+static_assert(slot_at::pad.offset <= pad_words_first * 8 &&
+              pad_words_end * 8 <= slot_at::pad.end());
+static_assert(slot_at::tensor_pad.offset <= tensor_pad_words_first * 8 &&
+              slot_at::tensor_pad.end() == header_words * 8);
+
+// W4 from a template: words 1 to 31, every one for every frame (SHM-37, SHM-227).
+inline void store_header(SlotRef slot, const HeaderTemplate& shape,
+                         const FrameWords& words) noexcept {
+  HostRecipe::store_body(slot.words[1], words.slot_and_length);
   HostRecipe::store_body(slot.words[2], words.pool_and_time);
   HostRecipe::store_body(slot.words[3], words.time_and_meta);
   HostRecipe::store_body(slot.words[4], words.meta_and_pad);
-  if (repeats) [[likely]]
-    return;
-  HostRecipe::store_body(slot.words[1], words.slot_and_length);
-  HostRecipe::store_words<frame_words_end, header_words>(slot.words, shape.image.words.data());
+  HostRecipe::store_zeros<pad_words_first, pad_words_end>(slot.words);
+  HostRecipe::store_words<pad_words_end, tensor_pad_words_first>(slot.words,
+                                                                 shape.image.words.data());
+  HostRecipe::store_zeros<tensor_pad_words_first, header_words>(slot.words);
 }
 
 }  // namespace tensorpool::shm

@@ -89,6 +89,13 @@ struct Recipe {
     }(std::make_index_sequence<End - First>());
   }
 
+  template <std::size_t First, std::size_t End>
+  static void store_zeros(Word* slot) noexcept {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (store_body(slot[I + First], 0), ...);
+    }(std::make_index_sequence<End - First>());
+  }
+
   // W5, W6. Follows every store of the frame (SHM-220).
   static void commit(Word* slot, std::uint64_t seq) noexcept {
     Memory::drain_non_temporal();                                    // W5, SHM-232

@@ -94,15 +94,15 @@ TEST(HeaderLaps, a_slot_holds_all_bytes_of_its_header_after_each_commit) {
 // accept it by itself, and says what it says by itself; and so does the good one after it.
 // Proves: SHM-186, SHM-45, SHM-199, SHM-226
 TEST(HeaderLaps, each_byte_that_differs_is_judged_as_if_it_were_the_first) {
-  for (const std::uint8_t ndims : {1, 3, 4, 8}) {
+  for (const unsigned ndims : {1U, 3U, 4U, 8U}) {
     TestRegions regions(epoch, 8);
     ConsumerRig rig;
     rig.attach(regions);
     std::uint64_t seq = 0;
     std::uint64_t refused = 0;
-    const auto send = [&](std::size_t byte, std::uint8_t flip) {
+    const auto send = [&](std::size_t byte, unsigned flip) {
       shm::SlotFields fields = ConsumerRig::fields_of(regions, seq, 64, 1'000 + seq);
-      fields.ndims = ndims;
+      fields.ndims = static_cast<std::uint8_t>(ndims);
       fields.dims = {64};
       fields.strides = {1};
       for (std::size_t i = 1; i < ndims; ++i) {
@@ -112,7 +112,7 @@ TEST(HeaderLaps, each_byte_that_differs_is_judged_as_if_it_were_the_first) {
       fields.meta_version = static_cast<std::uint32_t>(seq * 65'537);
       shm::HeaderImage image;
       shm::build(image, fields);
-      image.bytes()[byte] ^= std::byte{flip};
+      image.bytes()[byte] ^= static_cast<std::byte>(flip);
       shm::mark_in_progress(regions.slot(seq), seq);
       shm::store_header(regions.slot(seq), image);
       shm::commit(regions.slot(seq), seq);
@@ -142,14 +142,14 @@ TEST(HeaderLaps, each_byte_that_differs_is_judged_as_if_it_were_the_first) {
         EXPECT_EQ(frame.payload, regions.payload(said.pool_id, seq));
         return ConsumerRig::Visit::unproved;
       });
-      EXPECT_EQ(seen, good) << "byte " << byte << " of a header of " << int{ndims}
-                            << " dimensions, flipped by " << int{flip};
+      EXPECT_EQ(seen, good) << "byte " << byte << " of a header of " << ndims
+                            << " dimensions, flipped by " << flip;
       EXPECT_EQ(polled.overwritten, good ? 0U : 1U);
       refused += polled.overwritten;
       ++seq;
     };
     for (std::size_t byte = 8; byte < shm::header_slot_bytes; ++byte) {
-      for (const std::uint8_t flip : {0x01, 0x02, 0x80, 0xFF}) {
+      for (const unsigned flip : {0x01U, 0x02U, 0x80U, 0xFFU}) {
         send(byte, 0);
         send(byte, flip);
       }
