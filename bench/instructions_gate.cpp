@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <utility>
@@ -147,7 +148,9 @@ InstructionsGate::InstructionsGate(CLI::App& app, std::string counted_program)
       baseline_file_(TENSORPOOL_BENCH_BASELINE) {
   command_->add_option("--baseline", baseline_file_, "Compare with this file");
   command_->add_flag("--update-baseline", update_, "Write what is counted into the baseline");
-  command_->add_flag("--required", required_, "Fail when nothing can be counted");
+  command_->add_flag("--required", required_,
+                     "Fail when nothing can be counted or compared, or the baseline is too high to "
+                     "protect anything");
   command_->add_option("--json", json_file_, "Write everything to this file, too");
   command_->add_option("--keep-profiles", keep_profiles_,
                        "Copy callgrind's profiles to this folder");
@@ -187,7 +190,11 @@ int InstructionsGate::run() const {
   }
   if (before.is_null())
     fmt::print("no baseline for {}: nothing is compared; to make one: {}\n", key, how_to_accept);
-  const int code = verdict(figures);
+  int code = verdict(figures);
+  const bool stale = std::any_of(figures.begin(), figures.end(), [](const JudgedFigure& figure) {
+    return figure.judged == Judged::better;
+  });
+  if (required_ && (before.is_null() || stale)) code = 1;
   write_json(json_file_, to_json(figures, key, code));
   return code;
 }

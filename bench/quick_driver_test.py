@@ -29,7 +29,9 @@ def findings(report, printed):
             row = rows.get((part, name))
             if row is None:
                 yield f"no row '{name}' of {part}"
-            elif name != "leases lost" and not 0 < row["low"] <= row["median"] <= row["high"]:
+            elif name != "leases lost" and not row["low"] <= row["median"] <= row["high"]:
+                yield f"{row}"
+            elif row["low"] <= 0 and name != "leases lost" and part != "idle":  # a thread may well sleep all the time
                 yield f"{row}"
             if not any(line.startswith(name) for line in printed.splitlines()):
                 yield f"no line begins with '{name}'"

@@ -166,15 +166,15 @@ class TENSORPOOL_EXPORT Consumer {
   // consumer's, which closes it with itself: only wait on it, never read, write or close it. Made, with one
   // thread for all consumers of the client, by the first call. Any thread may wait on it; this call and arm() are
   // the consumer's thread's. The loop, from the beginning: poll() until it finds nothing, arm(); if that says
-  // true, begin again; else wait for readability, then begin again. It stays readable until the next arm().
+  // true, begin again; else wait for readability, then begin again. It stays readable until an arm() that says false.
   // Readability promises nothing: with a producer that wakes nobody (ProducerOptions::wake_waiters) it comes
   // after pauses of 1 to 10 ms, with any other now and then. Where the client is invoked, call do_work() before
   // poll(), and give epoll a timeout of some ms: nothing else moves the client on.
   // Errors: closed, forked, and system_error when no descriptor or thread is left.
   Result<int> event_fd();
   // Asks for that: true when there is something to poll for already, false when the descriptor will become
-  // readable. Every poll, next, latest and wait takes it back, and so does state(), which makes it readable: be
-  // sure to arm last. Errors: those of event_fd(), and in_callback.
+  // readable. Every poll, next, latest and wait takes it back, and so do state() and the end of a
+  // FrameView, which make it readable: be sure to arm last. Errors: those of event_fd(), and in_callback.
   Result<bool> arm();
 
   // Replaces the event handler, between polls: called inside a handler, it takes effect after the

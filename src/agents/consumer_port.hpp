@@ -141,10 +141,10 @@ class ConsumerPort final : public PortBase<Env> {
     return open_view(newest_arrived, polled) ? &pulled_.frame : nullptr;
   }
 
-  // C4 of protocol/frame/wake.hpp, for those that wait (client/waiting.hpp): whether there is something to
-  // poll for, or news of the conductor. What it receives waits in the inbox; what a poll would drop is dropped.
-  // Adopts nothing, so that what a sleeper knows of the Wiring stays true.
+  // C4 of protocol/frame/wake.hpp: whether there is something to poll for, or news of the conductor. What it
+  // receives waits in the inbox. Adopts nothing, so that what a sleeper knows of the Wiring stays true.
   bool anything_waiting() {
+    int nothing = 0;  // in a row: the padding at the end of a term gives nothing, too
     for (int polls = 0; polls < base::limits::latest_polls; ++polls) {
       if (this->closed() || cell_->mail.load(protocol::WakeOrders::c4_mail) != nullptr ||
           !inbox_empty()) {
@@ -152,7 +152,8 @@ class ConsumerPort final : public PortBase<Env> {
       }
       if (wiring_ == nullptr || wiring_->subscription == nullptr) return false;
       const int received = reading_ != nullptr ? receive() : drop_received();
-      if (received == 0) return false;
+      nothing = received == 0 ? nothing + 1 : 0;
+      if (nothing == 2) return false;
     }
     return true;  // an endless stream of what is others'
   }
@@ -587,8 +588,7 @@ class ConsumerPort final : public PortBase<Env> {
   std::uint64_t inbox_head_ = 0;
   std::uint64_t inbox_tail_ = 0;
   std::array<Arrived, base::limits::inbox_entries> inbox_{};
-  Wiring* reading_ =
-      nullptr;  // the port's, while it is active and nothing halted its session; else null
+  Wiring* reading_ = nullptr;  // the port's, while active and not halted; else null
   Reader polled_;
   Reader pulled_;
   Gate view_gate_;

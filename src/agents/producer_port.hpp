@@ -259,7 +259,7 @@ class ProducerPort final : public PortBase<Env> {
     shape_ = &shape;
     return true;
   }
-  // One that neither an open claim nor the next one uses: there is one more than may be in use.
+  // One that neither an open claim nor the latest one uses: each of 64 claims may have another, and shape_ too.
   HeaderTemplate& free_shape() noexcept {
     for (HeaderTemplate& shape : shapes_) {
       bool used = &shape == shape_;
@@ -422,7 +422,7 @@ class ProducerPort final : public PortBase<Env> {
   Refusal refusal_;
   std::array<Parked, base::limits::claims_per_producer> parked_{};
   Ringer ringer_;
-  std::array<HeaderTemplate, base::limits::claims_per_producer + 1> shapes_{};
+  std::array<HeaderTemplate, base::limits::claims_per_producer + 2> shapes_{};
 };
 
 }  // namespace tensorpool::agents

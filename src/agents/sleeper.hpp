@@ -78,7 +78,7 @@ class SleepSlices {
   static constexpr base::Nanos first_pause_ns = 50'000;  // without a bell
   static constexpr base::Nanos longest_pause_ns = 1'000'000;
   static constexpr base::Nanos first_slice_ns = 1'000'000;  // with one
-  static constexpr base::Nanos untried_slice_ns = 10'000'000;
+  static constexpr base::Nanos untried_slice_ns = 50'000'000;
   static constexpr base::Nanos longest_slice_ns = 100'000'000;
   static constexpr base::Nanos longest_alone_ns = 10'000'000;  // where a kick cannot end it
 

@@ -35,6 +35,15 @@ class Call {
   ConsumerObject* object_;
 };
 
+// Ends the view. That may adopt news and give back the Wiring that the event descriptor was armed for.
+Outcome end_view(ConsumerObject* owner, Visit asked) noexcept {
+  if (owner->event_fd != nullptr) [[unlikely]]
+    owner->event_fd->give_up();
+  const Outcome outcome = owner->port.finish(asked);
+  if (owner->calls == 0) client::reap(owner);
+  return outcome;
+}
+
 Polled closed_poll() noexcept {
   Polled polled;
   polled.state = PortState::closed;
@@ -85,9 +94,7 @@ bool Frame::intact() const noexcept {
 FrameView::~FrameView() {
   if (port_ == nullptr) return;
   // Unfinished: nobody asked whether it was whole.
-  ConsumerObject* owner = object(std::exchange(port_, nullptr));
-  (void)owner->port.finish(Visit::overwritten);
-  if (owner->calls == 0) client::reap(owner);
+  (void)end_view(object(std::exchange(port_, nullptr)), Visit::overwritten);
 }
 
 bool FrameView::intact() const noexcept {
@@ -102,9 +109,7 @@ Outcome FrameView::finish() noexcept {
   ConsumerObject* owner = object(std::exchange(port_, nullptr));
   payload_ = nullptr;
   if (owner == nullptr) return Outcome::overwritten;
-  const Outcome outcome = owner->port.finish(owner->asked);
-  if (owner->calls == 0) client::reap(owner);
-  return outcome;
+  return end_view(owner, owner->asked);
 }
 
 Consumer& Consumer::operator=(Consumer&& other) noexcept {

@@ -49,7 +49,9 @@ template <class Look>
 Result<bool> wait_until(ConsumerObject& owner, const char* call,
                         std::chrono::steady_clock::time_point deadline, Look&& look) {
   using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC, as the kernel's timers take it
-  if (owner.port.busy()) return fail(Error::hot(Code::in_callback, call));
+  // On the conductor nobody may wait: what ends the wait comes from there.
+  if (owner.port.busy() || owner.core->in_callback())
+    return fail(Error::hot(Code::in_callback, call));
   const bool invoked = owner.core->options().threading == Threading::invoked;
   const auto spin = std::chrono::nanoseconds(owner.wait.spin_ns);
   const Clock::time_point started = Clock::now();

@@ -46,8 +46,10 @@ inline constexpr std::size_t small_copy_bytes = 1024;
 
 #if defined(__x86_64__)
 // Whole lines of 64 bytes, `to` aligned to 16; gives how many bytes were copied.
+// Opaque to the compiler where it is used (SHM-235), like the C library's.
 template <CopyKind Kind>
-std::size_t copy_lines(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+[[gnu::noinline]] std::size_t copy_lines(std::byte* to, const std::byte* from,
+                                         std::size_t bytes) noexcept {
   const auto load = [](const std::byte* at) {
     return _mm_loadu_si128(static_cast<const __m128i*>(static_cast<const void*>(at)));
   };

@@ -36,8 +36,8 @@ class HeaderCache {
     return {load(slot, 1), load(slot, 2), load(slot, 3), load(slot, 4)};
   }
   // R2, the others that matter, each loaded once. True: with `now` they say what the kept header says, for the
-  // slot `index`. The pads between are not looked at (SHM-45), nor are dimensions behind ndims, which the
-  // compared word 9 holds (SHM-199).
+  // slot `index`. Whole words of pads are not looked at (SHM-45), nor are dimensions behind ndims (SHM-199); a
+  // pad inside a compared word that differs only means that the header is parsed.
   [[gnu::always_inline]] bool matches(ConstSlotRef slot, std::uint32_t index,
                                       const FrameWords& now) const noexcept {
     if (kept_ == Kept::nothing) [[unlikely]]

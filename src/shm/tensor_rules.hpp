@@ -164,8 +164,10 @@ inline SlotFault resolve(const SlotFields& fields, ResolvedStrides& out) noexcep
 // SlotFault::ndims.
 inline SlotFault resolve(const TensorSpec& spec, ResolvedStrides& out) noexcept {
   if (spec.strides.size() != 0 && spec.strides.size() != spec.shape.size()) return SlotFault::ndims;
+  // What lies behind the count is nothing.
+  static constexpr std::array<std::int32_t, max_dims> contiguous{};
   return resolve(spec.dtype, spec.order, spec.shape.size(), spec.shape.values.data(),
-                 spec.strides.values.data(), out);
+                 spec.strides.size() == 0 ? contiguous.data() : spec.strides.values.data(), out);
 }
 
 // SHM-210 … SHM-216.

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "integration/support.hpp"
@@ -210,6 +211,42 @@ TEST_F(EventFd, a_producer_that_rings_no_bell_is_heard_all_the_same) {
   constexpr std::uint64_t frames = 200;
   const Sender slow(producer, consumer, frames, 3);
   while (loop.frames < frames) ASSERT_TRUE(loop.turn()) << loop.frames;
+}
+
+// The end of a view may give back what the descriptor was armed for.
+TEST_F(EventFd, the_end_of_a_view_takes_the_wait_back) {
+  Client sender = client();
+  Client receiver = client();
+  Producer producer = produce(sender);
+  Consumer consumer = consume(receiver);
+  ASSERT_TRUE(until_linked(world_.folder()));
+  const int fd = consumer.event_fd().value();
+  const auto readable = [&] {
+    pollfd one{fd, POLLIN, 0};
+    return ::poll(&one, 1, 0) == 1;
+  };
+  for (const bool finish : {true, false}) {
+    std::optional<FrameView> view;
+    ASSERT_TRUE(eventually([&] {
+      (void)publish(producer);
+      auto next = consumer.next(1ms);
+      if (next) view.emplace(std::move(*next));
+      return view.has_value();
+    }));
+    // The producer is quiet now; news of the conductor still make it say true.
+    ASSERT_TRUE(eventually([&] {
+      while (consumer.poll([](const Frame&) {}).work() > 0) continue;
+      const auto ready = consumer.arm();
+      return ready && !*ready;
+    }));
+    if (finish) {
+      (void)view->finish();
+    } else {
+      view.reset();
+    }
+    EXPECT_TRUE(readable());
+    while (consumer.poll([](const Frame&) {}).work() > 0) continue;
+  }
 }
 
 TEST_F(EventFd, the_end_of_the_client_ends_the_wait) {

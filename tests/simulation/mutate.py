@@ -81,8 +81,10 @@ DIRECT_MODE = {
     # After a higher epoch was noticed, frames of the old one go on being accepted.
     "no_halt": (
         "agents/consumer_port.hpp",
-        "halted_ = true;",
-        "halted_ = false;",
+        """    halted_ = true;
+    reading_ = nullptr;
+""",
+        "",
         50),
 }
 

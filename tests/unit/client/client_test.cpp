@@ -170,6 +170,8 @@ TEST(Callback, RefusesWhatWouldWaitForItself) {
   int depth = 0;
   int called = 0;
   std::optional<Pending<Consumer>> pending;
+  std::optional<Consumer> consumer;
+  int waits_refused = 0;
   ClientOptions options = deployment.client_options(Threading::invoked);
   options.on_notice = [&](const Notice&) {
     EXPECT_EQ(++depth, 1);
@@ -178,11 +180,22 @@ TEST(Callback, RefusesWhatWouldWaitForItself) {
     EXPECT_EQ(client->close().error().code(), Code::in_callback);
     if (!pending) pending.emplace(client->consumer({.stream = stream}));  // a command is fine
     EXPECT_EQ(pending->wait(patience).error().code(), Code::in_callback);
+    if (consumer) {
+      const auto latest = std::chrono::steady_clock::time_point::max();
+      EXPECT_EQ(consumer->next(latest).error().code(), Code::in_callback);
+      EXPECT_EQ(consumer->wait(latest).error().code(), Code::in_callback);
+      ++waits_refused;
+    }
     --depth;
   };
   client.emplace(Client::connect(options).value());
   EXPECT_TRUE(until(*client, [&] { return called > 0; }));
-  EXPECT_TRUE(pending->wait(patience));
+  auto made = pending->wait(patience);
+  ASSERT_TRUE(made);
+  consumer.emplace(std::move(*made));
+  auto producer = client->producer(deployment.producer_options()).wait(patience);
+  ASSERT_TRUE(producer);
+  EXPECT_TRUE(until(*client, [&] { return waits_refused > 0; }));  // it was mapped
   EXPECT_EQ(client->state(), ClientState::connected);
 }
 

@@ -46,6 +46,21 @@ TEST(ConsumerNext, HandsOutOneViewThatIsProvedAtItsEnd) {
   EXPECT_TRUE(rig.balanced());
 }
 
+// Whoever goes to sleep believes what this says.
+TEST(ConsumerNext, TheEndOfATermIsNotTakenForSilence) {
+  TestRegions regions(epoch);
+  ConsumerRig rig;
+  rig.attach(regions);
+  Polled polled;
+  EXPECT_EQ(rig.port.next(polled), nullptr);
+  EXPECT_FALSE(rig.port.anything_waiting());
+  rig.subscription.paddings = 1;
+  rig.send(regions, {0});
+  EXPECT_TRUE(rig.port.anything_waiting());
+  EXPECT_NE(rig.port.next(polled), nullptr);
+  EXPECT_EQ(rig.port.finish(Visit::unproved), Outcome::delivered);
+}
+
 TEST(ConsumerNext, PassesOverWhatIsNoFrame) {
   TestRegions regions(epoch);
   ConsumerRig rig;

@@ -49,6 +49,26 @@ TEST(ProducerClaim, IsRefusedWithoutMappedRegionsAndTouchesNothing) {
   EXPECT_EQ(rig.link.tries, 0);
 }
 
+// As many shapes as claims can be open, and whoever asks for more is told so.
+TEST(ProducerClaim, OpenClaimsMayEachHaveAShapeOfTheirOwn) {
+  TestRegions regions(epoch, 256);
+  ProducerPortOptions options = ProducerRig::default_options();
+  options.max_claims = 64;
+  ProducerRig rig(options);
+  rig.attach(regions);
+  std::vector<ClaimedSlot> open;
+  for (std::int64_t i = 0; i < 64; ++i) open.push_back(rig.claim(10 + i));
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const auto more = rig.port.claim(bytes_spec(100 + i));
+    ASSERT_FALSE(more);
+    EXPECT_EQ(more.error().code(), Code::claims_exhausted);
+  }
+  for (const ClaimedSlot& claim : open) {
+    (void)rig.commit(claim);
+    EXPECT_EQ(regions.fields(claim.seq).values_len_bytes, 10 + claim.seq);
+  }
+}
+
 // Proves: SHM-178, SHM-169
 TEST(ProducerClaim, MarksTheSlotBeforeTheMemoryIsHandedOut) {
   TestRegions regions(epoch, 2);

@@ -139,6 +139,10 @@ class FakeSubscription final : public transport::Subscription {
   int poll(transport::FragmentHandler handler, int limit) override {
     ++polls;
     if (before_poll) before_poll();
+    if (paddings > 0) {
+      --paddings;
+      return 0;
+    }
     int count = 0;
     for (; count < limit && !queue_.empty(); ++count) {
       const Message message = std::move(queue_.front());
@@ -154,6 +158,7 @@ class FakeSubscription final : public transport::Subscription {
   std::int32_t stream_id() const noexcept override { return 1100; }
 
   int polls = 0;
+  int paddings = 0;  // polls that pass the end of a term and give nothing
   std::function<void()> before_poll;
 
  private:

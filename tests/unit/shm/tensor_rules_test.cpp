@@ -168,6 +168,19 @@ TEST(Strides, zero_means_contiguous) {
 }
 
 // Proves: SHM-203, SHM-204, SHM-206
+TEST(Strides, what_lies_behind_their_count_is_nothing) {
+  TensorSpec spec;
+  spec.dtype = DType::u8;
+  spec.shape = {4, 8};
+  ResolvedStrides clean;
+  ASSERT_EQ(resolve(spec, clean), SlotFault::none);
+  spec.strides = {64, 1};
+  spec.strides.count = 0;
+  ResolvedStrides left_over;
+  ASSERT_EQ(resolve(spec, left_over), SlotFault::none);
+  EXPECT_EQ(left_over, clean);
+}
+
 TEST(Strides, overlapping_or_contradicting_ones_are_refused) {
   expect_resolved({DType::u16, row, {4, 6}, {11, 2}, overlap, {}, 0}, __LINE__);
   expect_resolved({DType::u16, row, {4, 6}, {12, 2}, none, {12, 2}, 48}, __LINE__);
