@@ -69,8 +69,7 @@ int ConsumerAgent::do_work(AgentContext& context) {
     return work + 1;
   }
   work += add_links(context);
-  if (descriptors_ != nullptr && armed_.do_work(context, *lender_.cell(), options_.consumer_id))
-    rewire(context);
+  work += add_armed(context);
   work += read_notes(context);
   if (regions_ != nullptr) work += regions_->prefault_step();
   if (lease_ != nullptr) {
@@ -235,6 +234,15 @@ Standing ConsumerAgent::standing() const noexcept {
   }
   if (was_active_) return {PortState::reattaching, Code::reattaching};
   return {PortState::connecting, mapped ? Code::connecting : Code::not_attached};
+}
+
+// And by what it is woken.
+int ConsumerAgent::add_armed(AgentContext& context) {
+  if (descriptors_ == nullptr) return 0;
+  const WakeStep done = armed_.do_work(context, *lender_.cell(), options_.consumer_id, counts_);
+  if (!done.rewire) return done.work;
+  rewire(context);
+  return done.work + 1;
 }
 
 // Posts a Wiring when what the port should work on changed.

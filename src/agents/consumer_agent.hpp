@@ -51,6 +51,7 @@ class ConsumerAgent final : private LeaseUser {
   void send_qos(AgentContext& context, wire::QosConsumer message);
   void report(AgentContext& context, const protocol::ReportConsumer& what);
   int add_links(AgentContext& context);
+  int add_armed(AgentContext& context);
   int read_notes(AgentContext& context);
   Standing standing() const noexcept;
   void rewire(AgentContext& context);

@@ -145,9 +145,10 @@ int ProducerAgent::add_links(AgentContext& context) {
 // And whom it wakes.
 int ProducerAgent::add_bell(AgentContext& context) {
   if (descriptor_ == nullptr || regions_ == nullptr) return 0;
-  if (!bell_.do_work(context, *lender_.cell(), options_.producer_id)) return 0;
+  const WakeStep done = bell_.do_work(context, *lender_.cell(), options_.producer_id, counts_);
+  if (!done.rewire) return done.work;
   rewire();
-  return 1;
+  return done.work + 1;
 }
 
 // A publication that failed under the port is replaced.

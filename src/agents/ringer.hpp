@@ -5,8 +5,10 @@
 //    waits for.
 // 2. Whether an armed waiter is there at all, only the kernel knows. One that no wake has found for a while, and
 //    that was armed at every commit of that while, is passed over until it is seen awake, and the conductor is
-//    told: a dead, a frozen or a lying waiter costs a bounded number of system calls.
-// 3. Nothing but the bell is written, and that only while it is this producer's.
+//    told: a dead or a frozen waiter, and a liar that stays armed, cost a bounded number of system calls. A liar
+//    that shows 0 now and then cannot be told from a waiter that works, and costs what that one would.
+// 3. Nothing but the bell is written, and that only while it is this producer's. It is never read: what others
+//    scribble on it neither counts as commits nor makes it say again what somebody sleeps on.
 #pragma once
 
 #include <array>
@@ -28,12 +30,10 @@ class Ringer {
   // Behind the last descriptor of a commit that sent at least one.
   void ring(const WakeLinks& links, Cell& cell) noexcept {
     if (!links.own.live()) return;
-    const std::uint64_t commit =
-        protocol::HostWakeMemory::load(*links.own.value, std::memory_order_relaxed) + 1;
-    if (!protocol::HostWake::ring(*links.own.value, commit,
+    if (!protocol::HostWake::ring(*links.own.value, ++commits_,
                                   std::span(links.words).first(links.count))) [[likely]]
       return;
-    wake(links, cell, commit);
+    wake(links, cell, commits_);
   }
 
  private:
@@ -49,6 +49,7 @@ class Ringer {
                                          std::uint64_t commit) noexcept;
   void note_misses(const WakeLinks& links, Cell& cell, std::uint32_t armed) noexcept;
 
+  std::uint64_t commits_ = 0;                                         // on all bells there were
   std::array<Waiter, base::limits::waiters_per_producer> waiters_{};  // of the list version_
   std::uint64_t version_ = 0;
 };

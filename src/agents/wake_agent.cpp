@@ -25,9 +25,9 @@ bool says_awake(const transport::CounterPlace& place) noexcept {
 
 }  // namespace
 
-bool WakeCounterAdd::do_work(AgentContext& context, std::int32_t type_id, std::string_view role,
-                             std::uint32_t stream, std::uint32_t id) {
-  if (counter_ != nullptr || context.generation == nullptr) return false;
+WakeStep WakeCounterAdd::do_work(AgentContext& context, std::int32_t type_id, std::string_view role,
+                                 std::uint32_t stream, std::uint32_t id, AgentCounts& counts) {
+  if (counter_ != nullptr || context.generation == nullptr) return {};
   const CounterKey key =
       counter_key(stream, id, static_cast<std::uint32_t>(context.world.file_system.process_id()));
   const auto step = adding_.step(context.now().monotonic, [&] {
@@ -37,10 +37,14 @@ bool WakeCounterAdd::do_work(AgentContext& context, std::int32_t type_id, std::s
     spec.label = counter_label(role, type_id == bell_type_id ? "bell" : "armed", stream, id);
     return context.generation->connection->add_counter(spec, context.add_deadline());
   });
-  if (!step) context.notify(NoticeKind::error, stream, 0, step.error().message());
-  if (!adding_.ready()) return false;
+  if (!step) {
+    ++counts.errors;
+    context.notify(NoticeKind::error, stream, 0, step.error().message());
+    return {1, false};
+  }
+  if (!adding_.ready()) return {*step, false};
   counter_ = std::make_unique<LentCounter>(context.generation, adding_.take());
-  return true;
+  return {*step, true};
 }
 
 void WakeCounterAdd::wire(Wiring& wiring) const {
@@ -55,8 +59,9 @@ void WakeCounterAdd::drop(AgentContext& context) {
 }
 
 bool WaiterList::passed_over(const transport::CounterPlace& place, base::Nanos now) const noexcept {
-  return std::ranges::any_of(silent_,
-                             [&](const Silent& s) { return s.place == place && now < s.until_ns; });
+  const auto known =
+      std::ranges::lower_bound(silent_, place.value, std::ranges::less(), &Silent::address);
+  return known != silent_.end() && known->place == place && now < known->until_ns;
 }
 
 void WaiterList::look_at_silent(base::Nanos now) {
@@ -79,21 +84,27 @@ bool WaiterList::update(const WakeFinder& finder, base::Nanos now) {
   return true;
 }
 
-void WaiterList::on_silent(std::uint64_t version, std::uint64_t mask, base::Nanos now) {
-  if (version != version_) return;
+bool WaiterList::on_silent(std::uint64_t version, std::uint64_t mask, base::Nanos now) {
+  if (version != version_) return false;
+  bool marked = false;
   for (std::size_t i = 0; i < served_.size(); ++i) {
     if ((mask >> i & 1U) == 0) continue;
-    auto known = std::ranges::find(silent_, served_[i], &Silent::place);
-    if (known == silent_.end()) {
-      if (silent_.size() == base::limits::silent_waiters) silent_.erase(silent_.begin());
-      known = silent_.insert(silent_.end(), Silent{served_[i]});
+    marked = true;
+    auto known =
+        std::ranges::lower_bound(silent_, served_[i].value, std::ranges::less(), &Silent::address);
+    if (known == silent_.end() || known->place.value != served_[i].value) {
+      if (silent_.size() == base::limits::silent_waiters) continue;
+      known = silent_.insert(known, Silent{served_[i]});
     }
+    if (known->place != served_[i]) *known = Silent{served_[i]};
     if (now < known->until_ns) continue;
     known->pause_ns = std::clamp(known->pause_ns * 2, first_pause_ns, longest_pause_ns);
     known->until_ns = now + known->pause_ns;
     // Who behaves for as long as it was passed over has made it good.
     known->forget_ns = known->until_ns + known->pause_ns;
   }
+  if (marked) ++version_;
+  return marked;
 }
 
 void WaiterList::wire(WakeLinks& links) const noexcept {
@@ -101,17 +112,20 @@ void WaiterList::wire(WakeLinks& links) const noexcept {
   links.version = version_;
 }
 
-bool BellAgent::do_work(AgentContext& context, const Cell& cell, std::uint32_t id) {
-  if (!enabled_ || context.generation == nullptr) return false;
-  const bool came = bell_.do_work(context, bell_type_id, "producer", stream_, id_of(cell, id));
-  if (bell_.get() == nullptr) return false;
-  if (came) context.wake.look_soon();
+WakeStep BellAgent::do_work(AgentContext& context, const Cell& cell, std::uint32_t id,
+                            AgentCounts& counts) {
+  if (!enabled_ || context.generation == nullptr) return {};
+  WakeStep done =
+      bell_.do_work(context, bell_type_id, "producer", stream_, id_of(cell, id), counts);
+  if (bell_.get() == nullptr) return done;
+  if (done.rewire) context.wake.look_soon();
   const base::Nanos now = context.now().monotonic;
   context.wake.do_work(context.generation, now);
   const Note::Value note = cell.notes[static_cast<std::size_t>(NoteKind::silent_waiters)].read();
   if (note.count != std::exchange(note_read_, note.count))
-    waiters_.on_silent(note.session, note.argument, now);
-  return waiters_.update(context.wake, now) || came;
+    done.rewire |= waiters_.on_silent(note.session, note.argument, now);
+  done.rewire |= waiters_.update(context.wake, now);
+  return done;
 }
 
 void BellAgent::wire(Wiring& wiring) const {
@@ -125,12 +139,13 @@ void BellAgent::drop(AgentContext& context) {
   waiters_.clear();
 }
 
-bool ArmedAgent::do_work(AgentContext& context, const Cell& cell, std::uint32_t id) {
-  if (context.generation == nullptr || !cell.may_sleep.load(std::memory_order_relaxed))
-    return false;
-  bool changed = armed_.do_work(context, armed_type_id, "consumer", stream_, id_of(cell, id));
-  if (armed_.get() == nullptr) return false;
-  if (changed) context.wake.look_soon();
+WakeStep ArmedAgent::do_work(AgentContext& context, const Cell& cell, std::uint32_t id,
+                             AgentCounts& counts) {
+  if (context.generation == nullptr || !cell.may_sleep.load(std::memory_order_relaxed)) return {};
+  WakeStep done =
+      armed_.do_work(context, armed_type_id, "consumer", stream_, id_of(cell, id), counts);
+  if (armed_.get() == nullptr) return done;
+  if (done.rewire) context.wake.look_soon();
   context.wake.do_work(context.generation, context.now().monotonic);
   if (std::exchange(finder_version_, context.wake.version()) != context.wake.version()) {
     scratch_.clear();
@@ -140,11 +155,11 @@ bool ArmedAgent::do_work(AgentContext& context, const Cell& cell, std::uint32_t 
     std::ranges::sort(scratch_, std::ranges::greater(), &transport::CounterPlace::registration_id);
     if (scratch_.size() > base::limits::bells_per_consumer)
       scratch_.resize(base::limits::bells_per_consumer);
-    changed |= scratch_ != bells_;
+    done.rewire |= scratch_ != bells_;
     bells_.swap(scratch_);
   }
-  if (changed) ++version_;
-  return changed;
+  if (done.rewire) ++version_;
+  return done;
 }
 
 void ArmedAgent::wire(Wiring& wiring) const {

@@ -12,12 +12,21 @@
 
 namespace tensorpool::agents {
 
+struct AgentCounts;
+
+// What a step did.
+struct WakeStep {
+  int work = 0;
+  bool rewire = false;  // the port needs another Wiring
+};
+
 // A counter of the extension that this client owns.
 class WakeCounterAdd {
  public:
-  // One step; true once, when the counter has come. Why it cannot be had is told once for each connection.
-  bool do_work(AgentContext& context, std::int32_t type_id, std::string_view role,
-               std::uint32_t stream, std::uint32_t id);
+  // One step; `rewire` once, when the counter has come. Why it cannot be had is told and counted once for each
+  // connection.
+  WakeStep do_work(AgentContext& context, std::int32_t type_id, std::string_view role,
+                   std::uint32_t stream, std::uint32_t id, AgentCounts& counts);
   LentCounter* get() const noexcept { return counter_.get(); }
   // What a Wiring says of it.
   void wire(Wiring& wiring) const;
@@ -37,8 +46,9 @@ class WaiterList {
 
   // True when the port has to be told of another list.
   bool update(const WakeFinder& finder, base::Nanos now);
-  // What the port found: bits of the list `version`.
-  void on_silent(std::uint64_t version, std::uint64_t mask, base::Nanos now);
+  // What the port found: bits of the list `version`. True when the port has to be told of another list, were it of
+  // the same waiters: it passes those over until then.
+  bool on_silent(std::uint64_t version, std::uint64_t mask, base::Nanos now);
   void clear() noexcept { *this = WaiterList(stream_, version_ + 1); }
   void wire(WakeLinks& links) const noexcept;
   std::size_t size() const noexcept { return served_.size(); }
@@ -46,6 +56,7 @@ class WaiterList {
  private:
   struct Silent {
     transport::CounterPlace place;
+    const std::int64_t* address() const noexcept { return place.value; }
     base::Nanos pause_ns = 0;
     base::Nanos until_ns = 0;  // passed over until then
     base::Nanos forget_ns = 0;
@@ -58,7 +69,7 @@ class WaiterList {
   std::uint32_t stream_;
   std::vector<transport::CounterPlace> served_;
   std::vector<transport::CounterPlace> scratch_;
-  std::vector<Silent> silent_;
+  std::vector<Silent> silent_;  // by rising address, one for each
   std::uint64_t version_ = 1;
 };
 
@@ -67,8 +78,8 @@ class BellAgent {
  public:
   BellAgent(const ProducerOptions& options) noexcept  // NOLINT(google-explicit-constructor)
       : enabled_(options.wake_waiters), stream_(options.stream), waiters_(options.stream) {}
-  // True when the port needs another Wiring. `id` is the producer's unless its lease gave it another.
-  bool do_work(AgentContext& context, const Cell& cell, std::uint32_t id);
+  // `id` is the producer's unless its lease gave it another.
+  WakeStep do_work(AgentContext& context, const Cell& cell, std::uint32_t id, AgentCounts& counts);
   void wire(Wiring& wiring) const;
   void drop(AgentContext& context);
 
@@ -84,7 +95,7 @@ class BellAgent {
 class ArmedAgent {
  public:
   explicit ArmedAgent(std::uint32_t stream) noexcept : stream_(stream) {}
-  bool do_work(AgentContext& context, const Cell& cell, std::uint32_t id);
+  WakeStep do_work(AgentContext& context, const Cell& cell, std::uint32_t id, AgentCounts& counts);
   void wire(Wiring& wiring) const;
   // Another one whenever wire() says something else.
   std::uint64_t version() const noexcept { return version_; }

@@ -30,7 +30,10 @@ class PendingCore {
     if (request_ == nullptr) return;
     // Completed and never taken: close the port, so that the conductor lets go of it.
     if (!request_->abandon() && !taken_ && request_->state() == agents::Request::State::complete) {
-      if (auto cell = request_->take_cell()) cell->closed.store(true, std::memory_order_release);
+      if (auto cell = request_->take_cell()) {
+        cell->closed.store(true, std::memory_order_release);
+        cell->call_conductor();
+      }
     }
   }
 

@@ -174,6 +174,24 @@ TEST(Ringer, ABurstIntoAWaiterThatIsAboutToSleepSilencesNobody) {
   EXPECT_EQ(s.cell.producer.wakes.get(), base::limits::empty_wakes * 10);
 }
 
+// Nor does it set the bell back to what it said before.
+TEST(Ringer, WhoScribblesOnTheBellKeepsNoSilentWaiterAlive) {
+  Scene s;
+  s.one.set(1);
+  const WakeLinks links = wake_links(s.bell, {&s.one});
+  std::int64_t rung = 0;
+  s.ring_for(long_enough, links, [&] {
+    ASSERT_EQ(s.bell.get(), ++rung);
+    s.bell.set(rung % 2 == 0 ? 7 : rung - 1);
+  });
+  EXPECT_EQ(s.note().count, 1U);
+  const std::uint64_t wakes = s.cell.producer.wakes.get();
+  s.bell.set(0);
+  s.ringer.ring(links, s.cell);
+  EXPECT_EQ(s.bell.get(), rung + 1);
+  EXPECT_EQ(s.cell.producer.wakes.get(), wakes);
+}
+
 TEST(Ringer, WhoIsSeenAwakeIsWokenAgain) {
   Scene s;
   s.one.set(1);

@@ -206,6 +206,37 @@ TEST(Wake, WhoNoWakeFindsIsPassedOverUntilItIsSeenAwake) {
   EXPECT_EQ(s.of_producer().count, 2U);
 }
 
+// The port passes it over by then, and judges it anew with another list only.
+TEST(Wake, WhoIsAwakeWhenTheConductorHearsThatItIsSilentIsServedAnew) {
+  Scene s;
+  Stranger stranger(s.world);
+  transport::Counter& armed = stranger.add(armed_type_id);
+  armed.set(1);
+  ASSERT_TRUE(s.serves(1));
+  const WakeLinks before = s.of_producer();
+  s.producer->cell().note(NoteKind::silent_waiters).write(before.version, 1);
+  armed.set(0);
+  s.world.step();
+  ASSERT_EQ(s.of_producer().count, 1U);
+  EXPECT_EQ(s.of_producer().others[0], before.others[0]);
+  EXPECT_NE(s.of_producer().version, before.version);
+}
+
+TEST(Wake, AsManyAsAreFoundArePassedOverAtOnce) {
+  Scene s;
+  Stranger stranger(s.world);
+  constexpr std::size_t liars = 6 * base::limits::waiters_per_producer;
+  for (std::size_t i = 0; i < liars; ++i) stranger.add(armed_type_id).set(1);
+  s.world.run_for(3 * sec);  // all are found by now
+  // The rounds take less time together than the first of them are passed over.
+  for (std::size_t left = liars; left > 0; left -= base::limits::waiters_per_producer) {
+    ASSERT_EQ(s.of_producer().count, base::limits::waiters_per_producer) << left;
+    s.producer->cell().note(NoteKind::silent_waiters).write(s.of_producer().version, 0xFFFF);
+    s.world.step();
+  }
+  EXPECT_EQ(s.of_producer().count, 0U);
+}
+
 TEST(Wake, WhoIsNeverSeenAwakeGetsAnotherChanceEverLater) {
   Scene s;
   Stranger stranger(s.world);
