@@ -1,14 +1,14 @@
 #include "agents/bell_thread.hpp"
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <system_error>
 
+#include "agents/runner.hpp"
 #include "base/assert.hpp"
+#include "base/signals_blocked.hpp"
 #include "protocol/frame/wake.hpp"
 
 namespace tensorpool::agents {
@@ -18,29 +18,13 @@ namespace {
 constexpr base::Nanos for_ever_ns = 3'600'000'000'000;
 // Between looks where the kernel cannot wait for all words at once: before Linux 5.16, and beyond its limit.
 constexpr base::Nanos alone_ns = 1'000'000;
-// One refusal may be about a word that is gone by now; more in a row are about the call.
-constexpr std::uint32_t refusals = 3;
+// Until a call that was refused is tried again.
+constexpr base::Nanos refused_ns = 1'000'000'000;
 
 bool changed(const base::FutexWord& word) noexcept {
   return __atomic_load_n(static_cast<const std::uint32_t*>(word.word), __ATOMIC_ACQUIRE) !=
          word.expected;
 }
-
-// The thread that is started meanwhile leaves signals to the application's own.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    (void)::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
 
 }  // namespace
 
@@ -55,7 +39,7 @@ BellThread::~BellThread() {
 }
 
 Result<void> BellThread::start(const char* call) {
-  const SignalsBlocked blocked;
+  const base::SignalsBlocked blocked;
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
@@ -79,6 +63,15 @@ void BellThread::remove(Seat& seat) noexcept {
   const std::lock_guard lock(mutex_);
   seat.armed_ = false;
   std::erase(seats_, &seat);
+}
+
+bool BellThread::make_room(Seat& seat, std::size_t words) noexcept {
+  const std::lock_guard lock(mutex_);
+  std::size_t left = base::limits::futexes_per_wait - 1;
+  for (const Seat* other : seats_) left -= other == &seat ? 0 : other->room_;
+  const bool fits = words <= left && !refused_.load(std::memory_order_relaxed);
+  seat.room_ = static_cast<std::uint32_t>(fits ? words : std::min<std::size_t>(left, 1));
+  return fits;
 }
 
 void BellThread::arm(Seat& seat, std::span<const base::FutexWord> words,
@@ -105,6 +98,10 @@ void BellThread::kick() noexcept {
   (void)base::futex_wake_all(&kick_, base::FutexScope::process);
 }
 
+bool BellThread::waits_for_bells(base::Nanos now) const noexcept {
+  return !refused_.load(std::memory_order_relaxed) || now >= retry_ns_;
+}
+
 std::uint32_t BellThread::gather(Words& words, base::Nanos& until_ns) const noexcept {
   const base::Nanos now = base::SystemClock::monotonic();
   until_ns = now + for_ever_ns;
@@ -114,7 +111,7 @@ std::uint32_t BellThread::gather(Words& words, base::Nanos& until_ns) const noex
   for (const Seat* seat : seats_) {
     if (!seat->armed_) continue;
     until_ns = std::min(until_ns, seat->until_ns_);
-    if (refused_ >= refusals || count + seat->count_ > words.size()) {
+    if (!waits_for_bells(now) || seat->count_ > seat->room_) {
       until_ns = std::min(until_ns, now + alone_ns);
       continue;
     }
@@ -128,8 +125,10 @@ void BellThread::sleep(const Words& words, std::uint32_t count, base::Nanos unti
   base::FutexEnd end = base::FutexEnd::unsupported;
   if (count > 1) {
     end = base::futex_wait_any(std::span(words).first(count), until_ns).end;
-    refused_ = end == base::FutexEnd::unsupported ? refused_ + 1 : 0;
-    until_ns = std::min(until_ns, base::SystemClock::monotonic() + alone_ns);
+    const base::Nanos now = base::SystemClock::monotonic();
+    refused_.store(end == base::FutexEnd::unsupported, std::memory_order_relaxed);
+    retry_ns_ = now + refused_ns;
+    until_ns = std::min(until_ns, now + alone_ns);
   }
   if (end == base::FutexEnd::unsupported) end = base::futex_wait(words[0], until_ns);
   if (end == base::FutexEnd::unsupported)  // by a sandbox
@@ -152,6 +151,7 @@ void BellThread::fire() noexcept {
 }
 
 void BellThread::run() noexcept {
+  name_thread("tp-bells");
   Words words;
   std::unique_lock lock(mutex_);
   while (!stopping_) {

@@ -39,6 +39,7 @@ class BellThread {
     int fd_ = -1;
     std::array<base::FutexWord, 1 + base::limits::bells_per_consumer> words_{};
     std::uint32_t count_ = 0;
+    std::uint32_t room_ = 0;  // of all seats together, no more than the kernel takes
     transport::CounterPlace counter_;
     base::Nanos until_ns_ = 0;
     bool armed_ = false;
@@ -55,6 +56,10 @@ class BellThread {
   // seat. Errors: system_error, in the name of `call`.
   Result<void> add(Seat& seat, int fd, const char* call);
   void remove(Seat& seat) noexcept;
+  // Room for a seat's words, the conductor's among them, in what the thread sleeps on; until the next call. False:
+  // it would look at bells now and then only, because this kernel cannot wait for several words or because there are
+  // too many. Then arm for the conductor alone, so that no producer makes system calls for nobody.
+  bool make_room(Seat& seat, std::size_t words) noexcept;
   // From now on a change of a word, or the end of the time, makes the fd readable, once. `armed`: the consumer's
   // counter, or none.
   void arm(Seat& seat, std::span<const base::FutexWord> words, const transport::CounterPlace& armed,
@@ -70,6 +75,7 @@ class BellThread {
 
   Result<void> start(const char* call);
   void run() noexcept;
+  bool waits_for_bells(base::Nanos now) const noexcept;
   // What to sleep on, and until when. REQUIRES the mutex.
   std::uint32_t gather(Words& words, base::Nanos& until_ns) const noexcept;
   void sleep(const Words& words, std::uint32_t count, base::Nanos until_ns) noexcept;
@@ -83,8 +89,9 @@ class BellThread {
   std::thread thread_;
   std::atomic<std::uint32_t> kick_{0};
   std::atomic<std::uint64_t> rounds_{0};
-  // The thread's own: waits on several words that this kernel refused in a row.
-  std::uint32_t refused_ = 0;
+  // This kernel, or a sandbox, forbids waits for several words. Written by the thread only, like the next line.
+  std::atomic<bool> refused_{false};
+  base::Nanos retry_ns_ = 0;  // it is asked again
 };
 
 }  // namespace tensorpool::agents

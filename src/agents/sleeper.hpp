@@ -5,8 +5,10 @@
 // the last look at everything that a bell or a kick may announce, is the caller's.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -43,6 +45,10 @@ class Sleeper {
   // For those that sleep in our place: the words and what they said. REQUIRES look(), and no disarm() since.
   std::span<const base::FutexWord> words() const noexcept {
     return std::span(futexes_).first(count_);
+  }
+  // How many there will be at most.
+  static std::size_t most_words(const WakeLinks& links) noexcept {
+    return 1 + std::min<std::size_t>(links.count, base::limits::bells_per_consumer);
   }
   // The counter that arm() stored into, or none.
   const transport::CounterPlace& armed_counter() const noexcept { return armed_; }

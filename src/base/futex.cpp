@@ -35,7 +35,10 @@ timespec at(Nanos until_ns) noexcept {
   return {static_cast<time_t>(time / second), static_cast<long>(time % second)};
 }
 
-FutexEnd failed(int error) noexcept {
+// For callers that look again and again.
+constexpr Nanos pause_ns = 1'000'000;
+
+FutexEnd failed(int error, Nanos until_ns) noexcept {
   switch (error) {
     case EAGAIN:
       return FutexEnd::changed;
@@ -43,8 +46,14 @@ FutexEnd failed(int error) noexcept {
       return FutexEnd::time;
     case EINTR:
       return FutexEnd::interrupted;
-    default:
+    case ENOSYS:
+    case EPERM:
       return FutexEnd::unsupported;
+    default: {  // ENOMEM, or a word that is mapped no more: of this sleep, not of the next
+      const timespec pause = at(std::min(until_ns, SystemClock::monotonic() + pause_ns));
+      (void)::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &pause, nullptr);
+      return FutexEnd::time;
+    }
   }
 }
 
@@ -64,7 +73,7 @@ FutexEnd futex_wait(const FutexWord& word, Nanos until_ns) noexcept {
                 FUTEX_BITSET_MATCH_ANY) == 0) {
     return FutexEnd::woken;
   }
-  return failed(errno);
+  return failed(errno, until_ns);
 }
 
 FutexOutcome futex_wait_any(std::span<const FutexWord> words, Nanos until_ns) noexcept {
@@ -80,7 +89,7 @@ FutexOutcome futex_wait_any(std::span<const FutexWord> words, Nanos until_ns) no
   const long index =
       ::syscall(waitv_number, waiters.data(), words.size(), 0, &until, CLOCK_MONOTONIC);
   if (index >= 0) return {FutexEnd::woken, static_cast<std::uint32_t>(index)};
-  return {failed(errno), 0};
+  return {failed(errno, until_ns), 0};
 }
 
 }  // namespace tensorpool::base

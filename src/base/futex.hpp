@@ -24,9 +24,9 @@ struct FutexWord {
 enum class FutexEnd : std::uint8_t {
   woken,        // by a wake
   changed,      // a word was not what was expected: nobody slept
-  time,         // `until_ns` passed
+  time,         // `until_ns` passed, or the kernel could not this time: then not at once
   interrupted,  // a signal
-  unsupported,  // by this kernel (before 5.16), or forbidden by a sandbox: nobody slept
+  unsupported,  // the call: by this kernel (before 5.16), or forbidden by a sandbox: nobody slept
 };
 struct FutexOutcome {
   FutexEnd end = FutexEnd::time;

@@ -89,7 +89,9 @@ bool EventFd::arm(agents::ConsumerPort<PortEnv>& port) noexcept {
   if (!cell_.may_sleep.load(std::memory_order_relaxed))
     cell_.may_sleep.store(true, std::memory_order_relaxed);
   const agents::WakeLinks* known = port.wake_links();
-  const agents::WakeLinks& links = known == nullptr ? none : *known;
+  const bool bells =
+      core_.bells().make_room(seat_, agents::Sleeper::most_words(known == nullptr ? none : *known));
+  const agents::WakeLinks& links = bells && known != nullptr ? *known : none;
   armed_ = Recipe::get_ready([&] { sleeper_.arm(links); }, [&] { sleeper_.look(links); },
                              [&] { return port.anything_waiting(); }, [&] { sleeper_.disarm(); });
   if (!armed_) return true;

@@ -5,7 +5,7 @@
 #include <thread>
 #include <utility>
 
-#include "transport/aeron/signals_blocked.hpp"
+#include "base/signals_blocked.hpp"
 
 namespace tensorpool::transport::aeron {
 
@@ -19,7 +19,7 @@ Attempt::~Attempt() = default;
 
 Result<std::unique_ptr<Attempt>> Attempt::start(std::function<Outcome()> open) {
   auto shared = std::make_shared<Shared>();
-  const SignalsBlocked blocked;
+  const base::SignalsBlocked blocked;
   try {
     std::thread([shared, open = std::move(open)]() mutable {
       Outcome outcome = open();

@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "transport/aeron/signals_blocked.hpp"
+#include "base/signals_blocked.hpp"
 
 namespace tensorpool::transport::aeron {
 namespace {
@@ -61,7 +61,7 @@ Result<std::unique_ptr<MediaDriverThread>> MediaDriverThread::start(aeron_driver
   std::unique_ptr<MediaDriverThread> self(new MediaDriverThread());
   std::promise<Result<void>> begun;
   auto outcome = begun.get_future();
-  const SignalsBlocked blocked;
+  const base::SignalsBlocked blocked;
   try {
     self->thread_ = std::thread(
         [thread = self.get(), driver, timer_interval_ns, begun = std::move(begun)]() mutable {

@@ -144,6 +144,19 @@ TEST(Sleeper, TrustsNoPlaceThatWasGivenToSomebodyElse) {
   EXPECT_EQ(s.armed.get(), 55);
 }
 
+// A word that is mapped no more says nothing about the kernel, and nobody looks for it without a pause.
+TEST(Sleeper, AFutexThatFailsOnceIsNoMissingCall) {
+  const std::uint32_t here = 1;
+  const base::FutexWord differs{&here, 0, base::FutexScope::shared};
+  const base::FutexWord nowhere{nullptr, 0, base::FutexScope::shared};
+  const base::Nanos before = base::SystemClock::monotonic();
+  EXPECT_EQ(base::futex_wait(nowhere, for_ever), base::FutexEnd::time);
+  EXPECT_GE(base::SystemClock::monotonic() - before, 1'000'000);
+  if (base::futex_wait_any(std::span(&differs, 1), for_ever).end == base::FutexEnd::unsupported)
+    GTEST_SKIP() << "no futex_waitv here";
+  EXPECT_EQ(base::futex_wait_any(std::span(&nowhere, 1), for_ever).end, base::FutexEnd::time);
+}
+
 using Slices = SleepSlices;
 
 TEST(SleepSlices, WithoutABellPausesGrowToAMillisecondAndStartAnewWithWhatWasFound) {

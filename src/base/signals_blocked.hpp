@@ -4,7 +4,7 @@
 
 #include <signal.h>
 
-namespace tensorpool::transport::aeron {
+namespace tensorpool::base {
 
 // While one lives, the calling thread takes no signals, and neither does any thread that it starts.
 class SignalsBlocked {
@@ -25,4 +25,4 @@ class SignalsBlocked {
   bool blocked_ = false;
 };
 
-}  // namespace tensorpool::transport::aeron
+}  // namespace tensorpool::base
