@@ -5,9 +5,16 @@
 
 namespace tensorpool::transport {
 
+std::int64_t distance(std::int64_t a, std::int64_t b) noexcept {
+  std::int64_t difference = 0;
+  if (!__builtin_sub_overflow(a, b, &difference)) return difference;
+  return a < b ? std::numeric_limits<std::int64_t>::min()
+               : std::numeric_limits<std::int64_t>::max();
+}
+
 void find_holders(Flow& flow) noexcept {
   const std::int64_t counted_from = flow.window_bytes > 0
-                                        ? flow.limit - flow.window_bytes
+                                        ? distance(flow.limit, flow.window_bytes)
                                         : std::numeric_limits<std::int64_t>::min();
   std::int64_t slowest = std::numeric_limits<std::int64_t>::max();
   for (const FlowSubscriber& subscriber : flow.subscribers) {
@@ -15,7 +22,7 @@ void find_holders(Flow& flow) noexcept {
   }
   for (FlowSubscriber& subscriber : flow.subscribers) {
     subscriber.holds = flow.held_up() && subscriber.position >= counted_from &&
-                       subscriber.position - slowest <= flow.window_bytes / 8;
+                       distance(subscriber.position, slowest) <= flow.window_bytes / 8;
   }
 }
 

@@ -44,6 +44,9 @@ struct Flow {
   bool held_up() const noexcept { return limit > 0 && position >= limit; }
 };
 
+// `a` - `b`, or the nearest there is. Positions and limits come out of a file that every client may write.
+std::int64_t distance(std::int64_t a, std::int64_t b) noexcept;
+
 // Sets `holds`. A limit lies a window ahead of the slowest subscriber that counts, or up to an eighth of a window
 // less far, since it moves in such steps. Those further behind do not count any more: the media driver let go of
 // them.

@@ -10,6 +10,7 @@
 #include "transport/aeron/attempt.hpp"
 #include "transport/aeron/cnc.hpp"
 #include "transport/aeron/connection.hpp"
+#include "transport/aeron/counters_reader.hpp"
 #include "transport/aeron/user_name.hpp"
 
 namespace tensorpool::transport::aeron {
@@ -31,7 +32,7 @@ void append_counter(std::int64_t value, std::int32_t id, std::int32_t type_id,
   view.id = id;
   view.type_id = type_id;
   view.value = value;
-  view.label.assign(label, label_length);
+  view.label = label_text(label, label_length);
   const auto* bytes = static_cast<const std::byte*>(static_cast<const void*>(key));
   view.key.assign(bytes, bytes + key_length);
   (void)aeron_counters_reader_counter_owner_id(listing.reader, id, &view.owner_id);

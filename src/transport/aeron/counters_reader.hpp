@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <string_view>
 
 #include "transport/transport.hpp"
 
@@ -16,6 +18,14 @@ inline CounterPlace counter_place(std::int64_t* value, std::int64_t registration
   static_assert(offsetof(aeron_counter_value_descriptor_t, counter_value) == 0);
   static_assert(offsetof(aeron_counter_value_descriptor_t, registration_id) == sizeof *value);
   return {value, registration_id};
+}
+
+// A label as Aeron's callbacks pass it. Its length comes unchecked out of a file that every client may write, as a
+// signed number of 32 bits made a size: more than there is room for is cut, and a negative one is none.
+inline std::string_view label_text(const char* label, std::size_t length) noexcept {
+  if (length > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) return {};
+  constexpr std::size_t room = AERON_COUNTER_MAX_LABEL_LENGTH;
+  return {label, length < room ? length : room};
 }
 
 // transport::Connection::find_counters. `client` outlives what is found.

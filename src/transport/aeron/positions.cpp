@@ -14,6 +14,7 @@
 #include "base/limits.hpp"
 #include "transport/aeron/aeron_transport.hpp"
 #include "transport/aeron/cnc.hpp"
+#include "transport/aeron/counters_reader.hpp"
 
 namespace tensorpool::transport::aeron {
 namespace {
@@ -118,7 +119,7 @@ void on_counter(std::int64_t value, std::int32_t id, std::int32_t type_id, const
   try {
     const auto* bytes = static_cast<const char*>(static_cast<const void*>(key));
     take(*static_cast<Reading*>(clientd), value, id, type_id, {bytes, key_length},
-         {label, label_length});
+         label_text(label, label_length));
   } catch (...) {  // no memory: one row less
   }
 }
