@@ -20,6 +20,10 @@ constexpr int looks_until_slow = 10;
 // so every 10 ms, Aeron's own every second.
 constexpr base::Nanos lax_beat_ns = 150'000'000;
 constexpr base::Nanos ns_per_ms = 1'000'000;
+// Without a refusal for this long, what was seen of somebody says nothing any more. A producer may be slow.
+constexpr base::Nanos forget_after_ns = 10'000'000'000;
+// A look at the media driver's heart maps its file and unmaps it again.
+constexpr base::Nanos probe_interval_ns = 1'000'000'000;
 
 std::string client_text(const transport::FlowClient& client) {
   std::string text = fmt::format("client {}", client.client_id);
@@ -37,7 +41,7 @@ std::string laggard_text(const transport::Flow& flow, const transport::FlowSubsc
       "subscription {} of {} {} on descriptor stream {} and holds this producer up, {} bytes "
       "behind; ",
       who.subscription_id, client_text(who.client), stands ? "stands still" : "reads too slowly",
-      flow.stream_id, flow.position - who.position);
+      flow.stream_id, std::max<std::int64_t>(0, transport::distance(flow.position, who.position)));
   if (!stands) return text + "it needs a faster loop, a core of its own, or a stream of its own";
   if (who.tethered) {
     return text + fmt::format(
@@ -66,6 +70,7 @@ void Laggards::watch(const transport::Publication& publication) noexcept {
 void Laggards::drop() noexcept {
   watching_ = false;
   oldest_beat_ns_ = 0;
+  next_probe_ns_ = 0;
   suspects_.clear();
   told_.clear();
 }
@@ -75,23 +80,36 @@ int Laggards::do_work(AgentContext& context, std::uint32_t stream, std::uint64_t
   if (now < next_look_ns_) return 0;
   next_look_ns_ = now + look_interval_ns;
   if (std::exchange(back_pressured_, back_pressured) == back_pressured) {
-    suspects_.clear();
-    return 0;
+    if (suspects_.empty()) return 0;
+    if (now - refused_at_ns_ > forget_after_ns || !flow(context)) suspects_.clear();
+    return 1;
   }
+  refused_at_ns_ = now;
   if (!watching_ || context.generation == nullptr || told_.size() >= base::limits::laggards_told)
     return 0;
   look(context, stream);
   return 1;
 }
 
-void Laggards::look(AgentContext& context, std::uint32_t stream) {
-  const auto flow = context.generation->connection->flow(session_id_, stream_id_);
-  if (!flow || !flow->held_up()) return suspects_.clear();
+std::optional<transport::Flow> Laggards::flow(const AgentContext& context) const {
+  if (!watching_ || context.generation == nullptr) return std::nullopt;
+  auto flow = context.generation->connection->flow(session_id_, stream_id_);
+  if (flow && !flow->held_up()) flow.reset();
+  return flow;
+}
+
+void Laggards::probe(AgentContext& context) {
   transport::ConnectOptions media_driver;
   media_driver.directory = context.options.aeron_dir;
   media_driver.driver_timeout_ns = context.options.media_driver_timeout_ns;
   oldest_beat_ns_ =
       std::max(oldest_beat_ns_, context.world.transport.probe(media_driver).heartbeat_age_ns);
+  next_probe_ns_ = context.now().monotonic + probe_interval_ns;
+}
+
+void Laggards::look(AgentContext& context, std::uint32_t stream) {
+  const auto flow = this->flow(context);
+  if (!flow) return suspects_.clear();
   for (Suspect& one : suspects_) one.seen = false;
   for (const transport::FlowSubscriber& who : flow->subscribers) {
     if (!who.holds || std::ranges::find(told_, who.subscription_id) != told_.end()) continue;
@@ -100,6 +118,8 @@ void Laggards::look(AgentContext& context, std::uint32_t stream) {
     const bool stands = before.looks > 0 && before.position == who.position;
     before.position = who.position;
     ++before.looks;
+    // How old the beat is says little at one moment, so it is asked at two: here, and before it is told.
+    if (stands || (before.looks == 1 && context.now().monotonic >= next_probe_ns_)) probe(context);
     if (stands || before.looks >= looks_until_slow) tell(context, stream, *flow, who, stands);
   }
   std::erase_if(suspects_, [](const Suspect& one) { return !one.seen; });

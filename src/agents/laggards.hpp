@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ class Laggards {
   // Its connection is gone, and with it what is known of everybody on it.
   void drop() noexcept;
 
-  // Looks every 100 ms, and only where `back_pressured` has risen since. What is told names `stream`. Returns the
-  // work done.
+  // Looks every 100 ms where `back_pressured` has risen since, and where it has not whether whoever was seen then
+  // still holds it up: a slow producer is refused less often. What is told names `stream`. Returns the work done.
   int do_work(AgentContext& context, std::uint32_t stream, std::uint64_t back_pressured);
 
  private:
@@ -31,6 +32,9 @@ class Laggards {
     bool seen = false;
   };
 
+  // The publication watched, while it is held up.
+  std::optional<transport::Flow> flow(const AgentContext& context) const;
+  void probe(AgentContext& context);
   void look(AgentContext& context, std::uint32_t stream);
   void tell(AgentContext& context, std::uint32_t stream, const transport::Flow& flow,
             const transport::FlowSubscriber& who, bool stands);
@@ -40,6 +44,8 @@ class Laggards {
   std::int32_t session_id_ = 0;
   std::int32_t stream_id_ = 0;
   base::Nanos next_look_ns_ = 0;
+  base::Nanos next_probe_ns_ = 0;
+  base::Nanos refused_at_ns_ = 0;  // seen at the last look that found a new refusal
   std::uint64_t back_pressured_ = 0;
   base::Nanos oldest_beat_ns_ =
       0;  // of the media driver, at the looks so far: about its timer interval
