@@ -90,6 +90,10 @@ Result<Seen> look(const Options& options) {
     seen.oldest_beat_ns = std::max(seen.oldest_beat_ns, seen.driver.heartbeat_age_ns);
     ::poll(nullptr, 0, beat_poll_ms);
   }
+  // From a shorter time it would be slander.
+  if (stop_requested())
+    return fail(Code::closed, "subscribers",
+                "ended before the second look, which tells who stands still");
   auto last = transport::aeron::list_flows(options.aeron_dir);
   if (!last) return fail(std::move(last.error()));
   seen.flows = std::move(*last);
@@ -120,7 +124,7 @@ Json subscriber_json(const Flow& flow, const FlowSubscriber& who, const Seen& se
   const bool stands = !seen.moved(flow, who);
   json["tethered"] = who.tethered;
   json["position"] = who.position;
-  json["behind"] = std::max<std::int64_t>(0, flow.position - who.position);
+  json["behind"] = std::max<std::int64_t>(0, transport::distance(flow.position, who.position));
   json["moved"] = !stands;
   json["holds_up"] = who.holds;
   json["advice"] = advice(who, stands, seen);
@@ -150,12 +154,13 @@ void print_flow(const Flow& flow, const Seen& seen) {
       client_text(flow.client), flow.position,
       flow.held_up() ? paint(Colour::red, "held up")
                      : fmt::format("room for {} of {}",
-                                   human_bytes(static_cast<std::uint64_t>(
-                                       std::max<std::int64_t>(0, flow.limit - flow.position))),
+                                   human_bytes(static_cast<std::uint64_t>(std::max<std::int64_t>(
+                                       0, transport::distance(flow.limit, flow.position)))),
                                    human_bytes(static_cast<std::uint64_t>(flow.window_bytes)))));
   for (const FlowSubscriber& who : flow.subscribers) {
     const bool stands = !seen.moved(flow, who);
-    const std::int64_t behind = std::max<std::int64_t>(0, flow.position - who.position);
+    const std::int64_t behind =
+        std::max<std::int64_t>(0, transport::distance(flow.position, who.position));
     std::string text =
         fmt::format("  subscription {} of {}, {}: ", who.subscription_id, client_text(who.client),
                     who.tethered ? "tethered" : "untethered");
@@ -208,7 +213,7 @@ CLI::App* register_subscribers(CLI::App& root, int& exit_code) {
       ->check(CLI::Range(1, 2147483647));
   app->add_option("--seconds", options->seconds,
                   "Between the two looks that tell who stands still (default 1)")
-      ->check(CLI::Range(0.1, 3600.0));
+      ->check(between(0.1, 3600));
   app->add_flag("--held-up", options->held_up_only, "Only publications that are held up");
   app->add_flag("--json", options->json, "One JSON object per line");
   app->footer(

@@ -44,7 +44,7 @@ class Subscribers(unittest.TestCase):
         result = self.ask()
         self.assertEqual(result.returncode, 1)
         self.assertIn(self.aeron, result.stderr)
-        for wrong in (["--stream-id", "0"], ["--seconds", "0"], ["--aeron-dir", "relative"]):
+        for wrong in (["--stream-id", "0"], ["--seconds", "0"], ["--seconds", "nan"], ["--seconds", "inf"], ["--aeron-dir", "relative"]):
             with self.subTest(wrong=wrong):
                 result = subprocess.run([TP, "subscribers", *wrong], capture_output=True, text=True, timeout=60)
                 self.assertEqual(result.returncode, 2)
@@ -78,6 +78,21 @@ class Subscribers(unittest.TestCase):
         self.assertIn("stands still", text)
         self.assertEqual(self.descriptors("--held-up")[1], [])
         os.kill(watcher.pid, signal.SIGCONT)
+
+    def test_ended_before_the_second_look(self):
+        driver = self.start(DEMO, "media-driver", "--aeron-dir", self.aeron)
+        self.assertEqual(json.loads(driver.stdout.readline())["kind"], "ready")
+        asker = processes.start(self, [TP, "subscribers", "--aeron-dir", self.aeron, "--seconds", "3000", "--json"],
+                                stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while not int(next(line for line in pathlib.Path(f"/proc/{asker.pid}/status").read_text().splitlines()
+                           if line.startswith("SigCgt")).split()[1], 16) & 1 << signal.SIGINT - 1:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+        asker.send_signal(signal.SIGINT)
+        out, err = asker.communicate(timeout=60)
+        self.assertEqual((asker.returncode, out), (1, ""))
+        self.assertIn("second look", err)
 
 
 if __name__ == "__main__":
