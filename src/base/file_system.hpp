@@ -147,10 +147,14 @@ class FileSystem {
   // Unmaps [address, address + bytes), which may be a part of a mapping that begins and ends on
   // page boundaries of it.
   virtual void unmap(std::byte* address, std::uint64_t bytes) noexcept = 0;
-  // Makes every page of the range present, for writing or for reading only. Changes no byte. For writing
-  // it also asks the kernel to put huge pages under what can have them, which all processes that map the
-  // file profit from; a kernel that has none to spare, or may not (shmem_enabled "deny"), costs nothing
-  // but them.
+  // Asks the kernel to put huge pages under what can have them in the range, which all processes that map the file
+  // profit from. For the creator, before anybody else maps it: the pages are moved, and who uses them waits. False
+  // when the kernel has none to spare, or may not (shmem_enabled "deny"): do not ask again for this mapping.
+  virtual bool want_huge_pages(std::byte* address, std::uint64_t bytes) noexcept {
+    (void)address, (void)bytes;
+    return false;
+  }
+  // Makes every page of the range present, for writing or for reading only. Changes no byte.
   virtual Result<void> prefault(std::byte* address, std::uint64_t bytes, Access access) = 0;
   virtual Result<void> lock_in_memory(std::byte* address, std::uint64_t bytes) = 0;
 

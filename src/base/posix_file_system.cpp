@@ -149,21 +149,6 @@ void* map_for_huge_pages(std::size_t bytes, int protection, int fd) noexcept {
   return address;
 }
 
-// Replaces small pages by huge ones, also those that were reserved already: a fault alone would not,
-// because a reservation is made of small pages, and /dev/shm is mounted without huge ones. At the first
-// that cannot be had the rest of the range stays as it is.
-void ask_for_huge_pages(std::byte* address, std::uint64_t bytes) noexcept {
-  const std::uintptr_t from = reinterpret_cast<std::uintptr_t>(address);
-  const std::uint64_t before = (huge_page - from % huge_page) % huge_page;
-  for (std::uint64_t at = before; at + huge_page <= bytes; at += huge_page) {
-    int outcome = 0;
-    do {
-      outcome = ::madvise(address + at, huge_page, MADV_COLLAPSE);
-    } while (outcome != 0 && errno == EINTR);
-    if (outcome != 0) return;
-  }
-}
-
 // Reads, or for writable pages adds nothing to, one word of every page: what a kernel without
 // MADV_POPULATE_* leaves to us. Neither changes a byte, and the addition is atomic, so a writer may
 // already be at work.
@@ -387,8 +372,23 @@ void PosixFileSystem::unmap(std::byte* address, std::uint64_t bytes) noexcept {
   note_unmapped(address, page_multiple(bytes));
 }
 
+// Replaces small pages by huge ones, also those that were reserved already: a fault alone would not,
+// because a reservation is made of small pages, and /dev/shm is mounted without huge ones. At the first
+// that cannot be had the rest of the range stays as it is.
+bool PosixFileSystem::want_huge_pages(std::byte* address, std::uint64_t bytes) noexcept {
+  const std::uintptr_t from = reinterpret_cast<std::uintptr_t>(address);
+  const std::uint64_t before = (huge_page - from % huge_page) % huge_page;
+  for (std::uint64_t at = before; at + huge_page <= bytes; at += huge_page) {
+    int outcome = 0;
+    do {
+      outcome = ::madvise(address + at, huge_page, MADV_COLLAPSE);
+    } while (outcome != 0 && errno == EINTR);
+    if (outcome != 0) return false;
+  }
+  return true;
+}
+
 Result<void> PosixFileSystem::prefault(std::byte* address, std::uint64_t bytes, Access access) {
-  if (access == Access::read_write) ask_for_huge_pages(address, bytes);
   const int advice = access == Access::read_write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
   for (;;) {
     if (::madvise(address, static_cast<std::size_t>(bytes), advice) == 0) return {};

@@ -29,6 +29,7 @@ class PosixFileSystem : public FileSystem {
   Result<LockAttempt> lock(const File& directory, const std::string& name) override;
   Result<std::byte*> map(const File& file, std::uint64_t bytes, Access access) override;
   void unmap(std::byte* address, std::uint64_t bytes) noexcept override;
+  bool want_huge_pages(std::byte* address, std::uint64_t bytes) noexcept override;
   Result<void> prefault(std::byte* address, std::uint64_t bytes, Access access) override;
   Result<void> lock_in_memory(std::byte* address, std::uint64_t bytes) override;
   Result<std::string> canonical(const std::string& path) override;

@@ -410,7 +410,7 @@ Result<void> StreamCreator::Work::prefault_part() {
     enter(Stage::superblocks);
     return {};
   }
-  if (!prefault_) prefault_.emplace(created_.mapped, options_.mlock);
+  if (!prefault_) prefault_.emplace(created_.mapped, options_.mlock, Use::created);
   auto done = prefault_->step(base::limits::region_step_bytes);
   if (!done) return fail(done.error());
   if (*done) enter(Stage::superblocks);

@@ -129,11 +129,13 @@ Result<bool> Prefault::step(std::uint64_t bytes) {
   constexpr std::uint64_t page = Mapping::default_granule_bytes;
   const std::uint64_t wanted = bytes < page ? page : bytes - bytes % page;
   const std::uint64_t now = std::min(wanted, region.bytes() - offset_);
+  huge_ = huge_ && region.want_huge_pages(offset_, now);
   if (auto present = region.prefault(offset_, now, lock_); !present) return fail(present.error());
   offset_ += now;
   if (offset_ == region.bytes()) {
     ++region_;
     offset_ = 0;
+    huge_ = use_ == Use::created;
   }
   return region_ == regions;
 }

@@ -43,6 +43,10 @@ class Mapping {
   // Likewise, but the first granule stays; true when only that is left.
   bool trim_step(std::uint64_t bytes) noexcept;
   bool trimmed() const noexcept { return bytes_ <= granule_bytes_; }
+  // Of FileSystem: for the creator. False: do not ask again.
+  bool want_huge_pages(std::uint64_t offset, std::uint64_t bytes) noexcept {
+    return file_system_->want_huge_pages(base_ + offset, bytes);
+  }
   // Makes the pages of [offset, offset + bytes) present, and locks them in memory on request.
   Result<void> prefault(std::uint64_t offset, std::uint64_t bytes, bool lock);
 
@@ -124,12 +128,15 @@ constexpr bool alive(std::uint64_t activity_ns, std::uint64_t mapped_at_ns, std:
   return now_ns <= seen || now_ns - seen <= timeout_ns;
 }
 
+// Who else may use the regions while they are prefaulted. Huge pages are wanted only where nobody does.
+enum class Use : std::uint8_t { shared, created };
+
 // Makes all pages of a stream present in steps, locking them on request. Refers to the stream,
 // which stays where it is meanwhile.
 class Prefault {
  public:
-  explicit Prefault(MappedStream& stream, bool lock = false) noexcept
-      : stream_(&stream), lock_(lock) {}
+  explicit Prefault(MappedStream& stream, bool lock = false, Use use = Use::shared) noexcept
+      : stream_(&stream), lock_(lock), use_(use), huge_(use == Use::created) {}
 
   // At most `bytes` more; true when everything is present. After an error the stream is not to be
   // used.
@@ -140,6 +147,8 @@ class Prefault {
   std::size_t region_ = 0;  // 0 the header ring, then the pools
   std::uint64_t offset_ = 0;
   bool lock_;
+  Use use_;
+  bool huge_;  // not refused yet for this region
 };
 
 // Takes a stream and unmaps it in steps (SHM-160: always every region of it).

@@ -45,6 +45,9 @@ class InterruptedFileSystem final : public base::FileSystem {
                               std::span<std::byte> out) override;
   Result<base::LockAttempt> lock(const base::File& directory, const std::string& name) override;
   Result<std::byte*> map(const base::File& file, std::uint64_t bytes, base::Access access) override;
+  bool want_huge_pages(std::byte* address, std::uint64_t bytes) noexcept override {
+    return real_.want_huge_pages(address, bytes);
+  }
   Result<void> prefault(std::byte* address, std::uint64_t bytes, base::Access access) override;
   Result<void> lock_in_memory(std::byte* address, std::uint64_t bytes) override;
   Result<std::string> canonical(const std::string& path) override;

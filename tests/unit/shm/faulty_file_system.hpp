@@ -40,6 +40,9 @@ class FaultyFileSystem final : public base::FileSystem {
   std::vector<std::string> log;
   std::int64_t mapped_bytes = 0;  // mapped and not unmapped
 
+  int huge_pages_wanted = 0;
+  bool huge_pages = true;  // what the kernel says then
+
   std::function<void(base::FileStatus&)> change_status;
   std::function<void(base::FileStatus&)> change_status_at;
   std::function<void(base::FileSystemInfo&)> change_info;
@@ -142,6 +145,10 @@ class FaultyFileSystem final : public base::FileSystem {
   void unmap(std::byte* address, std::uint64_t bytes) noexcept override {
     mapped_bytes -= static_cast<std::int64_t>(bytes);
     posix_.unmap(address, bytes);
+  }
+  bool want_huge_pages(std::byte*, std::uint64_t) noexcept override {
+    ++huge_pages_wanted;
+    return huge_pages;
   }
   Result<void> prefault(std::byte* address, std::uint64_t bytes, base::Access access) override {
     if (auto f = next(Op::prefault)) return fail(*f);

@@ -234,6 +234,25 @@ TEST(MappingSteps, a_reader_prefaults_and_locks_in_steps) {
   EXPECT_TRUE(*prefault.step(1));
 }
 
+TEST(MappingSteps, huge_pages_are_wanted_by_the_creator_alone_and_once_refused_no_more) {
+  const TempDir dir;
+  FaultyFileSystem file_system;
+  StreamLayout layout = small_layout();
+  layout.pools = {{1, 65536}};
+  auto created = create_stream(file_system, options_in(dir), layout, now_ns);
+  TP_ASSERT_OK(created);
+  EXPECT_EQ(file_system.huge_pages_wanted, 2);  // each region, in one step
+  const auto wanted_by = [&](Prefault prefault) {
+    file_system.huge_pages_wanted = 0;
+    for (int steps = 0; steps < 100 && !prefault.step(65536).value(); ++steps) continue;
+    return file_system.huge_pages_wanted;
+  };
+  EXPECT_EQ(wanted_by(Prefault(created->mapped)), 0);
+  EXPECT_EQ(wanted_by(Prefault(created->mapped, false, Use::created)), 1 + 5);
+  file_system.huge_pages = false;
+  EXPECT_EQ(wanted_by(Prefault(created->mapped, false, Use::created)), 1 + 1);
+}
+
 TEST(MappingSteps, a_failing_lock_is_an_error) {
   const TempDir dir;
   FaultyFileSystem file_system;
