@@ -16,6 +16,10 @@ struct MediaDriverOptions {
 // Runs Aeron's C media driver in one thread of its own, with the settings that keep a standing
 // subscriber from holding up a producer. Any thread may call it; destroy it last, after the clients
 // of this process. Destroying it ends it and removes its directory; clients lose their connection.
+//
+// Where Aeron's duty cycle fails, which it does not come back from, the thread ends, as Aeron's own would. alive()
+// then turns false within the time that clients allow a media driver to be silent, and they say no_media_driver: its
+// process is there, but last worked so long ago. Destroy this object and launch anew.
 class TENSORPOOL_EXPORT MediaDriver {
  public:
   // Errors: rejected when a live media driver already owns the directory or is being started there,

@@ -82,7 +82,7 @@ void MediaDriverThread::run(aeron_driver_t* driver, base::Nanos timer_interval_n
   DriverIdle idle(timer_interval_ns);
   while (!stopping_.load(std::memory_order_acquire)) {
     const int work = aeron_driver_main_do_work(driver);
-    if (work < 0) return;  // as Aeron's own runner does: clients then see no beat any more
+    if (work < 0) return;  // as Aeron's own runner does; the header says who notices
     const base::Nanos rest = idle.rest(base::SystemClock::monotonic(), work);
     if (rest > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(rest));
   }

@@ -44,7 +44,9 @@ class DriverIdle {
   int rounds_ = 0;
 };
 
-// Runs a media driver until it is destroyed, which takes one rest at most.
+// Runs a media driver until it is destroyed, which takes one rest at most, or until its duty cycle fails, as Aeron's
+// own runner does. Nobody is told then but by the silence: its heart stops, so probe() says that the process is there
+// and last worked so long ago, and clients lose their connection (no_media_driver).
 class MediaDriverThread {
  public:
   // Starts `driver`, initialised for manual work, and runs it; it outlives this object. Errors: system_error when
