@@ -84,11 +84,13 @@ class Subscribers(unittest.TestCase):
         self.assertEqual(json.loads(driver.stdout.readline())["kind"], "ready")
         asker = processes.start(self, [TP, "subscribers", "--aeron-dir", self.aeron, "--seconds", "3000", "--json"],
                                 stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 60
-        while not int(next(line for line in pathlib.Path(f"/proc/{asker.pid}/status").read_text().splitlines()
-                           if line.startswith("SigCgt")).split()[1], 16) & 1 << signal.SIGINT - 1:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+
+        def catches_the_signal():
+            lines = pathlib.Path(f"/proc/{asker.pid}/status").read_text().splitlines()
+            caught = next(line for line in lines if line.startswith("SigCgt")).split()[1]
+            return int(caught, 16) & 1 << (signal.SIGINT - 1) != 0
+
+        self.assertTrue(processes.eventually(catches_the_signal))
         asker.send_signal(signal.SIGINT)
         out, err = asker.communicate(timeout=60)
         self.assertEqual((asker.returncode, out), (1, ""))
