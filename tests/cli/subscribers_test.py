@@ -93,8 +93,8 @@ class Subscribers(unittest.TestCase):
         self.assertTrue(processes.eventually(catches_the_signal))
         asker.send_signal(signal.SIGINT)
         out, err = asker.communicate(timeout=60)
-        self.assertEqual((asker.returncode, out), (1, ""))
-        self.assertIn("second look", err)
+        self.assertEqual((asker.returncode, out), (1, b""))
+        self.assertIn(b"second look", err)
 
 
 if __name__ == "__main__":
