@@ -162,11 +162,11 @@ TEST(HeaderLaps, each_byte_that_differs_is_judged_as_if_it_were_the_first) {
 // What was valid in one mapping need not be in the next: a pool may be gone.
 TEST(HeaderLaps, another_mapping_forgets_the_header) {
   TestRegions first(epoch, 8);
+  TestRegions second(epoch + 1, 8, {{1, 512, {}}});
   ConsumerRig rig;
   rig.attach(first);
   rig.send(first, 0, 300);  // of pool 2
   EXPECT_EQ(rig.poll().delivered, 1U);
-  TestRegions second(epoch + 1, 8, {{1, 512, {}}});
   rig.attach(second);
   shm::HeaderImage image;
   shm::SlotFields fields = ConsumerRig::fields_of(first, 0, 300);
