@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
     const int code = not_run(app, error);
     if (code != 0 && app.get_subcommands().empty())
       print_error(
-          "the subcommands are publish, watch, inspect, decode, driver, subscribers and bench; tp --help "
+          "the subcommands are publish, watch, inspect, decode, driver, subscribers and bench; tp "
+          "--help "
           "shows more");
     return code;
   } catch (const std::exception& error) {  // no memory, for what a file asks for
