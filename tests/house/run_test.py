@@ -143,7 +143,7 @@ class Commands(unittest.TestCase):
 class Counting(CheckoutTest):
     def count(self, *cases):
         path = self.write("results.xml", f"<testsuite>{''.join(cases)}</testsuite>")
-        return count_tests.count(path)
+        return count_tests.count(count_tests.cases(path))
 
     def test_each_outcome(self):
         self.assertEqual((2, 2, 1), self.count(
@@ -159,9 +159,23 @@ class Counting(CheckoutTest):
     def test_no_results_are_a_failure(self):
         self.assertEqual(1, self.exit_code(pathlib.Path(self.root / "gone.xml")))
 
+    def test_each_failure_is_shown_with_the_end_of_its_output_before_the_count(self):
+        said = "\n".join(f"line {number}" for number in range(100))
+        path = self.write("results.xml", "<testsuite>"
+                          '<testcase name="well" status="run" time="1"><system-out>fine</system-out></testcase>'
+                          f'<testcase name="torn" status="fail" time="2.25"><system-out>{said}</system-out></testcase>'
+                          "</testsuite>")
+        lines = self.run_script(path).stdout.splitlines()
+        self.assertEqual("failed: torn after 2.2 s", lines[0])
+        self.assertEqual(["    line 98", "    line 99", "1 passed, 1 failed"], lines[-3:])
+        self.assertNotIn("fine", lines)
+
     def exit_code(self, path):
+        return self.run_script(path).returncode
+
+    def run_script(self, path):
         script = ROOT / "tools/count_tests.py"
-        return subprocess.run(["python3", script, path], capture_output=True, check=False).returncode
+        return subprocess.run(["python3", script, path], capture_output=True, check=False, text=True)
 
 
 if __name__ == "__main__":
