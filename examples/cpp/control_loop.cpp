@@ -13,13 +13,14 @@ bool control(const Arguments& args) {
                     {.threading = tp::Threading::invoked, .allowed_base_dirs = {args.base_dir}})
                     .value();
   auto consumer = client.consumer({.stream = args.stream}).wait(10s).value();
+  const example::EndedBySignals ended_by_signals(consumer);
   example::Mirror mirror;
   while (!example::stopped() && (args.count == 0 || mirror.steered() < args.count)) {
-    (void)client.do_work();  // also while frames come without a pause
-    auto frame = consumer.latest(100ms);
+    (void)client.do_work();            // also while frames come without a pause
+    auto frame = consumer.latest(1h);  // Ctrl-C ends it
     if (!frame) {
       if (frame.error().code() == tp::Code::closed) break;
-      continue;  // nothing came, or no stream yet
+      continue;  // interrupted, nothing came, or no stream yet
     }
     auto image = frame->view<std::uint16_t, 2>();
     const auto spot = image ? example::centroid(*image) : example::Point{};

@@ -3,6 +3,7 @@
 
 #include <tensorpool/tensorpool.hpp>
 
+#include <atomic>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
@@ -17,13 +18,30 @@
 namespace example {
 
 inline volatile std::sig_atomic_t stop_signal = 0;
+inline std::atomic<tensorpool::Consumer*> waiting = nullptr;
 
 inline bool stopped() noexcept { return stop_signal != 0; }
+
+// [guide:interrupt]
+// The handler of Ctrl-C. interrupt() may be called there, and ends a wait however long it may last.
+inline void on_signal(int /*number*/) {
+  stop_signal = 1;
+  if (tensorpool::Consumer* consumer = waiting.load()) consumer->interrupt();
+}
+
+// Whom Ctrl-C interrupts: a consumer of a program of one thread, for as long as this is there.
+struct EndedBySignals {
+  explicit EndedBySignals(tensorpool::Consumer& consumer) noexcept { waiting = &consumer; }
+  ~EndedBySignals() { waiting = nullptr; }
+  EndedBySignals(const EndedBySignals&) = delete;
+  EndedBySignals& operator=(const EndedBySignals&) = delete;
+};
+// [/guide:interrupt]
 
 // Ctrl-C and SIGTERM end the loops. No SA_RESTART: a wait returns at once.
 inline void catch_signals() noexcept {
   struct sigaction action{};
-  action.sa_handler = [](int) { stop_signal = 1; };
+  action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);

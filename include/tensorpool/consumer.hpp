@@ -148,8 +148,9 @@ class TENSORPOOL_EXPORT Consumer {
   Polled poll_copy(BufferSupplier supplier, CopyHandler handler);
 
   // The next frame, waiting up to `timeout` (0: do not wait) or until `deadline`, as WaitOptions say; where the
-  // client is invoked, its duty cycles run here meanwhile. Closing the client from another thread ends the wait.
-  // Errors: no_frame, claims_exhausted, not_attached, reattaching, closed, in_callback.
+  // client is invoked, its duty cycles run here meanwhile. interrupt(), and closing the client from another thread,
+  // end the wait.
+  // Errors: no_frame, claims_exhausted, not_attached, reattaching, interrupted, closed, in_callback.
   Result<FrameView> next(std::chrono::nanoseconds timeout = std::chrono::nanoseconds{0});
   Result<FrameView> next(std::chrono::steady_clock::time_point deadline);
   // The newest frame there is: the others count as skipped. The form for a control loop.
@@ -157,9 +158,16 @@ class TENSORPOOL_EXPORT Consumer {
   Result<FrameView> latest(std::chrono::steady_clock::time_point deadline);
   // For loops around poll() and poll_copy(): waits in the same way until a poll would find descriptors of this
   // stream, or another state than the last poll found. True then; false when the time is over. A poll may
-  // still deliver nothing: frames get lost, or are not wanted. Errors: closed, in_callback.
+  // still deliver nothing: frames get lost, or are not wanted. Errors: interrupted, closed, in_callback.
   Result<bool> wait(std::chrono::nanoseconds timeout);
   Result<bool> wait(std::chrono::steady_clock::time_point deadline);
+  // Ends the next(), latest() or wait() that is under way with `interrupted`, or the next one when none is, whatever
+  // there is to read: that call takes no frame, and the one after it goes on as if nothing had been. Several before
+  // that call count as one; poll() and poll_copy(), which never wait, go by without it. With a consumer that is
+  // armed, event_fd() becomes readable and the next arm() says `interrupted`. What the caller wrote before is seen
+  // by the consumer's thread behind the call that says so. Any thread, and inside signal handlers (it stores, and
+  // makes one system call if the consumer sleeps); not beside moving, closing or destroying the Consumer.
+  void interrupt() noexcept;
 
   // For loops around poll(2) or epoll that wait for other things too: a descriptor that becomes readable when it
   // is worth calling poll() again, because a frame was published, the state changed or a pause is over. It is the
@@ -174,7 +182,7 @@ class TENSORPOOL_EXPORT Consumer {
   Result<int> event_fd();
   // Asks for that: true when there is something to poll for already, false when the descriptor will become
   // readable. Every poll, next, latest and wait takes it back, and so do state() and the end of a
-  // FrameView, which make it readable: be sure to arm last. Errors: those of event_fd(), and in_callback.
+  // FrameView, which make it readable: be sure to arm last. Errors: those of event_fd(), interrupted, in_callback.
   Result<bool> arm();
 
   // Replaces the event handler, between polls: called inside a handler, it takes effect after the

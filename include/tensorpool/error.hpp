@@ -42,6 +42,7 @@ enum class Code : std::int32_t {
   rank_mismatch = 32,     // a typed view with another number of dimensions
   invalid_spec = 34,      // a tensor header that readers would refuse (SHM-208)
   extent_mismatch = 33,   // dims and strides reach past the payload
+  interrupted = 35,       // Consumer::interrupt() ended the wait
 
   // Bad input and a bad environment.
   invalid_argument = 100,

@@ -96,9 +96,17 @@ class ForkMail final : public base::InChild {
   Wiring& wiring_;  // made before any fork
 };
 
+// What a port's waits are told beside its mail. Bits of Cell::news.
+enum class News : std::uint32_t {
+  images = 1,       // by the conductor: its subscription reads somebody more
+  interrupted = 2,  // by the application: the wait is to end
+};
+
 struct Cell {
   // Conductor to port: the newest Wiring that the port has not adopted yet.
   alignas(128) std::atomic<Wiring*> mail{nullptr};
+  // News that a wait has not taken yet.
+  std::atomic<std::uint32_t> news{0};
   // A state for observers of other threads; the port itself goes by its Wiring.
   std::atomic<PortState> state{PortState::connecting};
   // Conductor to port: until when the lease holds (CLOCK_MONOTONIC), raised with every keepalive; 0 without a
@@ -116,8 +124,8 @@ struct Cell {
   // The port has slept once and will again: it is worth a counter.
   std::atomic<bool> may_sleep{false};
 
-  // Between both, while the port sleeps: the port says that it is about to, the conductor changes the word
-  // that it sleeps on. Apart from what the frame path looks at.
+  // While the port sleeps: the port says that it is about to, whoever has something for it changes the word that
+  // it sleeps on. Apart from what the frame path looks at.
   alignas(128) std::atomic<std::uint32_t> asleep{0};
   std::atomic<std::uint32_t> kick{0};
 
@@ -155,11 +163,25 @@ struct Cell {
   Wiring* publish(Wiring* wiring) noexcept {
     return mail.exchange(wiring, protocol::WakeOrders::k0_mail);
   }
-  // Conductor, after publish(): ends the sleep that the port may be in or be about to begin (K1 … K3 of
+  // After publish(): ends the sleep that the port may be in or be about to begin (K1 … K3 of
   // protocol/frame/wake.hpp).
   void kick_sleeper() noexcept {
     if (!protocol::HostWake::kick(asleep, kick)) return;
     (void)base::futex_wake_all(&kick, base::FutexScope::process);
+  }
+  // Any thread, and inside signal handlers: K0 … K3 for news that are no mail.
+  void tell(News what) noexcept {
+    news.fetch_or(static_cast<std::uint32_t>(what), protocol::WakeOrders::k0_mail);
+    kick_sleeper();
+  }
+  // Port: part of C4.
+  bool has_news() const noexcept { return news.load(protocol::WakeOrders::c4_mail) != 0; }
+  // Port: takes them; true when the wait is to end. What was written before tell() is seen behind it.
+  bool take_interrupt() noexcept {
+    if (news.load(std::memory_order_relaxed) == 0) [[likely]]
+      return false;
+    const std::uint32_t taken = news.exchange(0, std::memory_order_acquire);
+    return (taken & static_cast<std::uint32_t>(News::interrupted)) != 0;
   }
 };
 

@@ -36,6 +36,7 @@ constexpr Entry entries[] = {
     {Code::rank_mismatch, "rank_mismatch"},
     {Code::extent_mismatch, "extent_mismatch"},
     {Code::invalid_spec, "invalid_spec"},
+    {Code::interrupted, "interrupted"},
     {Code::invalid_argument, "invalid_argument"},
     {Code::invalid_uri, "invalid_uri"},
     {Code::path_rejected, "path_rejected"},
@@ -105,6 +106,8 @@ std::string describe(Code code, std::uint64_t a, std::uint64_t b) {
       return fmt::format("the frame has {} dimensions, asked for {}", a, b);
     case Code::extent_mismatch:
       return fmt::format("dims and strides reach {} bytes, the payload has {}", a, b);
+    case Code::interrupted:
+      return "interrupt() ended the wait; call again to go on";
     default:
       return fmt::format("values {} and {}", a, b);
   }

@@ -1,5 +1,6 @@
 #include "tensorpool/consumer.hpp"
 
+#include <cerrno>
 #include <utility>
 
 #include "base/fork.hpp"
@@ -176,6 +177,13 @@ Result<bool> Consumer::wait(std::chrono::steady_clock::time_point deadline) {
   });
 }
 
+void Consumer::interrupt() noexcept {
+  if (port_ == nullptr) return;
+  const int before = errno;  // a signal handler leaves it as it was
+  object(port_)->port.cell().tell(agents::News::interrupted);
+  errno = before;
+}
+
 Result<int> Consumer::event_fd() {
   ConsumerObject* owner = object(port_);
   if (owner == nullptr) return fail(Error::hot(Code::closed, "event_fd"));
@@ -195,6 +203,7 @@ Result<bool> Consumer::arm() {
   ConsumerPort& port = owner->port;
   if (port.busy()) return fail(Error::hot(Code::in_callback, "arm"));
   if (port.state() == PortState::closed) return fail(Error::hot(port.why_not(), "arm"));
+  if (port.cell().take_interrupt()) return fail(Error::hot(Code::interrupted, "arm"));
   if (port.state_changed()) return true;
   return owner->event_fd->arm(port);
 }

@@ -93,7 +93,8 @@ bool EventFd::arm(agents::ConsumerPort<PortEnv>& port) noexcept {
       core_.bells().make_room(seat_, agents::Sleeper::most_words(known == nullptr ? none : *known));
   const agents::WakeLinks& links = bells && known != nullptr ? *known : none;
   armed_ = Recipe::get_ready([&] { sleeper_.arm(links); }, [&] { sleeper_.look(links); },
-                             [&] { return port.anything_waiting(); }, [&] { sleeper_.disarm(); });
+                             [&] { return cell_.has_news() || port.anything_waiting(); },
+                             [&] { sleeper_.disarm(); });
   if (!armed_) return true;
   // What is written from here on is about what comes behind C2 and C3.
   drain();

@@ -28,7 +28,7 @@ inline void sleep_once(ConsumerObject& owner, base::Nanos deadline_ns, bool invo
   agents::SleepEnd end = agents::SleepEnd::changed;
   const bool slept = protocol::HostWake::sleep_once(
       [&] { owner.sleeper.arm(links); }, [&] { owner.sleeper.look(links); },
-      [&] { return owner.port.anything_waiting(); },
+      [&] { return cell.has_news() || owner.port.anything_waiting(); },
       [&] {
         base::Nanos slice = owner.slices.next(owner.sleeper.has_bell(), links.version);
         if (invoked) slice = std::min(slice, invoked_slice_ns);
@@ -44,7 +44,7 @@ inline void sleep_once(ConsumerObject& owner, base::Nanos deadline_ns, bool invo
 }
 
 // Calls `look` until it finds something (true) or the time is over (false); drives an invoked client meanwhile.
-// Errors: in_callback, and closed or forked when there is nothing left to wait for.
+// Errors: in_callback, interrupted, and closed or forked when there is nothing left to wait for.
 template <class Look>
 Result<bool> wait_until(ConsumerObject& owner, const char* call,
                         std::chrono::steady_clock::time_point deadline, Look&& look) {
@@ -56,6 +56,9 @@ Result<bool> wait_until(ConsumerObject& owner, const char* call,
   const auto spin = std::chrono::nanoseconds(owner.wait.spin_ns);
   const Clock::time_point started = Clock::now();
   for (std::uint32_t yields = 0;;) {
+    // Before the look, which takes a frame out of the stream; and it ends also a wait that always finds some.
+    if (owner.port.cell().take_interrupt()) [[unlikely]]
+      return fail(Error::hot(Code::interrupted, call));
     if (look()) {
       owner.slices.found();
       return true;

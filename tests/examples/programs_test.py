@@ -160,6 +160,14 @@ class Programs(unittest.TestCase):
         self.assertIn("waiting", consumer.stderr.readline())
         self.assertEqual(0, self.books(self.interrupt(consumer))["seen"])
 
+    def test_a_control_loop_that_waits_for_an_hour_ends_with_an_interrupt(self):
+        self.start_driver()
+        producer = self.start_port("producer", 0)
+        loop = self.start_port("control_loop", 0)
+        self.first_line(loop, loop.stdout, "frame ")
+        self.interrupt(producer)
+        self.assertEqual(0, self.books(self.interrupt(loop))["wrong"])
+
     def test_without_a_media_driver_the_error_names_its_directory(self):
         text = self.finish(self.start_port("producer", 1), code=1)
         self.assertIn("no_media_driver", text)

@@ -73,7 +73,16 @@ class Relation {
   std::vector<bool> pairs_;
 };
 
-// In these executions each word is stored to once at most, besides its first value.
+// Whether `reader` reads from `from`, or from what others have changed it to since: its release sequence.
+bool reads_behind(const std::vector<Access>& all, std::size_t from, std::size_t reader) {
+  for (int at = all[reader].from; at >= 0 && all[static_cast<std::size_t>(at)].writes;
+       at = all[static_cast<std::size_t>(at)].from) {
+    if (static_cast<std::size_t>(at) == from) return true;
+  }
+  return false;
+}
+
+// In these executions each word is stored to once at most, besides its first value, and changed from there on.
 bool allowed(const std::vector<Access>& all) {
   const std::size_t size = all.size();
   Relation sequenced(size);
@@ -86,10 +95,9 @@ bool allowed(const std::vector<Access>& all) {
         happens.add(a, b);
       }
       if (a == b || all[a].word != all[b].word) continue;
-      if (all[b].from == static_cast<int>(a)) {
-        eco.add(a, b);
-        if (releases(all[a].order) && acquires(all[b].order)) happens.add(a, b);
-      }
+      if (all[b].from == static_cast<int>(a)) eco.add(a, b);
+      if (reads_behind(all, a, b) && releases(all[a].order) && acquires(all[b].order))
+        happens.add(a, b);
       // Whoever read the first value did so before the store.
       if (all[a].from == first_value && all[b].writes) eco.add(a, b);
     }
@@ -115,6 +123,7 @@ bool allowed(const std::vector<Access>& all) {
 constexpr int producer = 0;
 constexpr int conductor = 0;
 constexpr int consumer = 1;
+constexpr int somebody = 2;
 
 // The accesses of one frame and one sleep, in the order of the recipe: 0 the descriptor, 1 P1, 2 P2, 3 C1, 4 C2,
 // 5 C4, which finds nothing.
@@ -135,6 +144,17 @@ bool falls_asleep_beside_a_kick() {
                   change(conductor, Word::kick, Orders::k2_kick, first_value),
                   store(consumer, Word::asleep, Orders::c1_asleep),
                   load(consumer, Word::kick, Orders::c3_kick, 2),
+                  load(consumer, Word::mail, Orders::c4_mail, first_value)});
+}
+// The same behind the kick of somebody else, who adds to ours: 0 K0, 1 K1, 2 K2, 3 another's K2, 4 C1, 5 C3, 6 C4.
+template <class Orders>
+bool falls_asleep_beside_two_kicks(std::memory_order another) {
+  return allowed({change(conductor, Word::mail, Orders::k0_mail, first_value),
+                  load(conductor, Word::asleep, Orders::k1_asleep, 4),
+                  change(conductor, Word::kick, Orders::k2_kick, first_value),
+                  change(somebody, Word::kick, another, 2),
+                  store(consumer, Word::asleep, Orders::c1_asleep),
+                  load(consumer, Word::kick, Orders::c3_kick, 3),
                   load(consumer, Word::mail, Orders::c4_mail, first_value)});
 }
 // The same without a kick: 0 K0, 1 K1, 2 C1, 3 C4.
@@ -158,6 +178,7 @@ TEST(WakeAxioms, nobody_falls_asleep_beside_a_frame) {
 TEST(WakeAxioms, nobody_falls_asleep_beside_mail) {
   EXPECT_FALSE(falls_asleep_beside_mail<WakeOrders>());
   EXPECT_FALSE(falls_asleep_beside_a_kick<WakeOrders>());
+  EXPECT_FALSE(falls_asleep_beside_two_kicks<WakeOrders>(WakeOrders::k2_kick));
 }
 
 // Controls: without its order, each allows what the tests above exclude.
@@ -171,6 +192,9 @@ struct WeakLookAtKick : WakeOrders {
 TEST(WakeAxioms, a_kick_needs_its_release_and_its_acquire) {
   EXPECT_TRUE(falls_asleep_beside_a_kick<WeakKick>());
   EXPECT_TRUE(falls_asleep_beside_a_kick<WeakLookAtKick>());
+  // Another's kick carries ours, but cannot stand for it.
+  EXPECT_FALSE(falls_asleep_beside_two_kicks<WakeOrders>(std::memory_order::relaxed));
+  EXPECT_TRUE(falls_asleep_beside_two_kicks<WeakKick>(WakeOrders::k2_kick));
 }
 
 struct WeakMail : WakeOrders {

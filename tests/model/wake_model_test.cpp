@@ -3,14 +3,14 @@
 // allows. A consumer that sleeps for ever with work waiting is a deadlock, which Relacy finds.
 //
 // What stands for the rest. Descriptors are a counter that the producer raises with release before it rings; the
-// mail is one word that the conductor exchanges. The kernel's futex compares and queues one word after the
-// other, each under the one lock that a wake takes too, with a relaxed load and nothing else that orders what
-// user space does: neither the return from a sleep nor a call that wakes nobody is taken for a barrier. A sleep
-// may end for no reason.
+// mail is one word that the conductor exchanges, news another one that somebody else sets a bit of. The kernel's
+// futex compares and queues one word after the other, each under the one lock that a wake takes too, with a relaxed
+// load and nothing else that orders what user space does: neither the return from a sleep nor a call that wakes
+// nobody is taken for a barrier. A sleep may end for no reason.
 //
-// What is searched. One frame or one mail and one consumer: every schedule, and for every load the newest and the
-// next older value. More are too many for that: every schedule with a few interruptions of threads that could
-// go on (most controls lose a wake-up by one or two), and random ones, with loads up to two stores behind.
+// What is searched. One frame, one mail or one interruption, and one consumer: every schedule, and for every load
+// the newest and the next older value. More are too many for that: every schedule with a few interruptions of threads
+// that could go on (most controls lose a wake-up by one or two), and random ones, with loads up to two stores behind.
 //
 // Relacy takes the order in which it runs seq_cst operations for their one order, which is stronger than C++ in
 // one place: it never lets C4 look into the mail as of before a kick that a relaxed C3 saw. So it cannot show
@@ -61,6 +61,7 @@ struct AsWritten {
   static constexpr bool arm_late = false;      // C1 behind C2 and C3
   static constexpr bool ring_once = false;     // P3 not again until the waiter was seen awake
   static constexpr bool ring_for_one = false;  // P3 wakes one of those that sleep
+  static constexpr bool kick_apart = false;    // K2 in two steps
 };
 
 // Over all executions of a test; written outside of the model, read by nobody inside.
@@ -146,15 +147,21 @@ class ModelFutex {
   std::array<Sleeper, static_cast<std::size_t>(threads)> sleepers_{};
 };
 
+constexpr int threads_of(unsigned consumers, unsigned frames, unsigned mails, bool interrupt) {
+  return static_cast<int>(consumers + (frames > 0 ? 1U : 0U) + (mails > 0 ? 1U : 0U) +
+                          (interrupt ? 1U : 0U));
+}
+
 // One stream with `consumers`; a producer that sends `frames` and, where there are any, a conductor that
-// publishes `mails` to the first consumer. A sleep may end for no reason `spurious` times.
+// publishes `mails` to the first consumer, and somebody who interrupts it once. A sleep may end for no reason
+// `spurious` times.
 template <class Orders, class Habit, unsigned consumers, unsigned frames, unsigned mails,
-          unsigned spurious = 0>
+          unsigned spurious = 0, bool interrupts = false>
 struct Stream
-    : rl::test_suite<Stream<Orders, Habit, consumers, frames, mails, spurious>,
-                     static_cast<int>(consumers + (frames > 0 ? 1U : 0U) + (mails > 0 ? 1U : 0U))> {
-  static constexpr int threads =
-      static_cast<int>(consumers + (frames > 0 ? 1U : 0U) + (mails > 0 ? 1U : 0U));
+    : rl::test_suite<Stream<Orders, Habit, consumers, frames, mails, spurious, interrupts>,
+                     threads_of(consumers, frames, mails, interrupts)> {
+  static constexpr int threads = threads_of(consumers, frames, mails, interrupts);
+  static constexpr bool kicks = mails > 0 || interrupts;
   using Steps = WakeRecipe<ModelMemory, Orders>;
   using Word = ModelMemory::Word;
   using Flag = ModelMemory::Flag;
@@ -165,7 +172,9 @@ struct Stream
     Flag asleep;
     Flag kick;
     Word mail;
+    Flag news;
     // Its own.
+    bool interrupted = false;
     std::uint64_t taken = 0;
     std::uint64_t adopted = 0;
     std::uint64_t bell_seen = 0;
@@ -185,12 +194,14 @@ struct Stream
       consumer.asleep.store(0, rl::mo_relaxed, RL_INFO);
       consumer.kick.store(0, rl::mo_relaxed, RL_INFO);
       consumer.mail.store(0, rl::mo_relaxed, RL_INFO);
+      consumer.news.store(0, rl::mo_relaxed, RL_INFO);
     }
   }
 
   void thread(unsigned index) {
-    if (index < consumers) return consume(all[index], index == 0 ? mails : 0);
+    if (index < consumers) return consume(all[index], index == 0);
     if (index == consumers && frames > 0) return produce();
+    if (interrupts && index + 1 == threads) return interrupt();
     conduct();
   }
 
@@ -211,31 +222,51 @@ struct Stream
     Consumer& to = all[0];
     for (std::uint64_t mail = 1; mail <= mails; ++mail) {
       to.mail.exchange(mail, model_order(Orders::k0_mail), RL_INFO);
-      if (Steps::kick(to.asleep, to.kick)) futex.wake(&to.kick, threads);
+      if (kick(to)) futex.wake(&to.kick, threads);
     }
+  }
+
+  void interrupt() {
+    all[0].news.fetch_or(1, model_order(Orders::k0_mail), RL_INFO);
+    if (kick(all[0])) futex.wake(&all[0].kick, threads);
+  }
+
+  static bool kick(Consumer& to) {
+    if (!Habit::kick_apart) return Steps::kick(to.asleep, to.kick);
+    if (ModelMemory::load(to.asleep, Orders::k1_asleep) == 0) return false;
+    const std::uint32_t before = ModelMemory::load(to.kick, std::memory_order::relaxed);
+    ModelMemory::store(to.kick, before + 1, Orders::k2_kick);
+    return true;
   }
 
   // C4: takes the descriptors that it finds, as a poll into the inbox does.
   bool work(Consumer& own) {
     const std::uint64_t mail = own.mail.load(model_order(Orders::c4_mail), RL_INFO);
     const std::uint64_t frame = sent.load(rl::mo_acquire, RL_INFO);
-    const bool some = frame > own.taken || mail != 0;
+    const bool news = interrupts && own.news.load(model_order(Orders::c4_mail), RL_INFO) != 0;
+    const bool some = frame > own.taken || mail != 0 || news;
+    own.interrupted |= news && own.news.exchange(0, rl::mo_acquire, RL_INFO) != 0;
     if (mail != 0) own.adopted = own.mail.exchange(0, rl::mo_acq_rel, RL_INFO);
     if (frame > own.taken) own.taken = frame;
     if (some) ++fates.found;
     return some;
   }
 
-  void consume(Consumer& own, std::uint64_t last_mail) {
+  // `first`: to whom mails and the interruption go.
+  void consume(Consumer& own, bool first) {
+    const auto done = [&] {
+      return own.taken == frames && (!first || own.adopted == mails) &&
+             (!first || !interrupts || own.interrupted);
+    };
     const auto arm = [&] {
-      if (mails > 0) Steps::fall_asleep(own.asleep);
+      if (kicks) Steps::fall_asleep(own.asleep);
       if (frames > 0) Steps::arm(own.armed);
     };
     const auto look_at_bell = [&] {
       if (frames > 0) own.bell_seen = Steps::look(bell);
     };
     const auto look_at_kick = [&] {
-      if (mails > 0) own.kick_seen = Steps::look_at_kick(own.kick);
+      if (kicks) own.kick_seen = Steps::look_at_kick(own.kick);
     };
     const auto look = [&] {
       look_at_kick();
@@ -245,16 +276,16 @@ struct Stream
     const auto rest = [&] { sleep_on(own); };
     const auto disarm = [&] {
       if (frames > 0) Steps::disarm(own.armed);
-      if (mails > 0) Steps::stay_awake(own.asleep);
+      if (kicks) Steps::stay_awake(own.asleep);
     };
-    while (own.taken < frames || own.adopted < last_mail) {
+    while (!done()) {
       if (Habit::verbatim) {
         Steps::sleep_once(arm, look, check, rest, disarm);
         continue;
       }
       if (!Habit::check) {
         (void)check();
-        if (own.taken == frames && own.adopted == last_mail) return;
+        if (done()) return;
       }
       if (!Habit::arm_late) arm();
       if (!Habit::kick_late) look_at_kick();
@@ -275,7 +306,7 @@ struct Stream
     }
     std::array<typename Futex::Wait, 2> waits;
     std::size_t count = 0;
-    if (mails > 0) waits[count++] = Futex::on(own.kick, own.kick_seen);
+    if (kicks) waits[count++] = Futex::on(own.kick, own.kick_seen);
     if (frames > 0) waits[count++] = Futex::on(bell, own.bell_seen);
     futex.wait(std::span(waits).first(count));
   }
@@ -309,6 +340,9 @@ void expect_lost(const Verdict& verdict) {
 
 template <unsigned consumers, unsigned frames, unsigned mails, unsigned spurious = 0>
 using Written = Stream<WakeOrders, AsWritten, consumers, frames, mails, spurious>;
+// With somebody who interrupts the first consumer.
+template <unsigned consumers, unsigned frames, unsigned mails, unsigned spurious = 0>
+using Interrupted = Stream<WakeOrders, AsWritten, consumers, frames, mails, spurious, true>;
 
 TEST(WakeModel, every_execution_of_a_producer_and_a_consumer) {
   expect_proved(all<Written<1, 1, 0>>(), 100);
@@ -326,6 +360,15 @@ TEST(WakeModel, producer_conductor_and_consumer_with_few_interruptions) {
   expect_proved(look<Written<1, 1, 1>>(rl::sched_bound, 0, 4), 20'000);
 }
 
+TEST(WakeModel, every_execution_of_an_interruption) {
+  expect_proved(all<Interrupted<1, 0, 0>>(), 100);
+  expect_proved(all<Interrupted<1, 0, 0, 1>>(), 100);
+}
+
+TEST(WakeModel, two_who_kick_and_a_consumer_with_few_interruptions) {
+  expect_proved(look<Interrupted<1, 0, 1>>(rl::sched_bound, 0, 4), 20'000);
+}
+
 TEST(WakeModel, producer_and_two_consumers_with_few_interruptions) {
   expect_proved(look<Written<2, 1, 0>>(rl::sched_bound, 0, 4), 20'000);
 }
@@ -334,6 +377,7 @@ TEST(WakeModel, many_random_executions) {
   expect_proved(look<Written<1, 3, 2, 2>>(rl::sched_random, 100'000), 100'000);
   expect_proved(look<Written<2, 3, 0, 2>>(rl::sched_random, 100'000), 100'000);
   expect_proved(look<Written<2, 2, 2, 1>>(rl::sched_random, 100'000), 100'000);
+  expect_proved(look<Interrupted<1, 2, 2, 1>>(rl::sched_random, 100'000), 100'000);
 }
 
 // Negative controls, one for each order and step: without it the search must find somebody who sleeps for ever.
@@ -383,6 +427,9 @@ struct WeakMail : WakeOrders {
 TEST(WakeControl, with_mail_that_is_only_released) {
   expect_lost(all<Stream<WeakMail, AsWritten, 1, 0, 1>>());
 }
+TEST(WakeControl, with_news_that_are_only_released) {
+  expect_lost(all<Stream<WeakMail, AsWritten, 1, 0, 0, 0, true>>());
+}
 struct WeakLookAtAsleep : WakeOrders {
   static constexpr std::memory_order k1_asleep = std::memory_order::acquire;
 };
@@ -400,6 +447,9 @@ struct WeakLookAtMail : WakeOrders {
 };
 TEST(WakeControl, with_a_look_at_the_mail_that_only_acquires) {
   expect_lost(all<Stream<WeakLookAtMail, AsWritten, 1, 0, 1>>());
+}
+TEST(WakeControl, with_a_look_at_the_news_that_only_acquires) {
+  expect_lost(all<Stream<WeakLookAtMail, AsWritten, 1, 0, 0, 0, true>>());
 }
 
 // Controls of the steps that are no orders.
@@ -434,6 +484,12 @@ struct ArmsLate : Departs {
 };
 TEST(WakeControl, with_the_looks_before_the_arming) {
   expect_lost(all<Stream<WakeOrders, ArmsLate, 1, 1, 0>>());
+}
+struct KicksApart : AsWritten {
+  static constexpr bool kick_apart = true;
+};
+TEST(WakeControl, with_kicks_of_two_that_overwrite_each_other) {
+  expect_lost(look<Stream<WakeOrders, KicksApart, 1, 0, 1, 0, true>>(rl::sched_bound, 0, 4));
 }
 struct RingsOnce : AsWritten {
   static constexpr bool ring_once = true;

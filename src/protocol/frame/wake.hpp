@@ -1,10 +1,10 @@
 // THE recipe by which a thread that waits for frames sleeps in the kernel and loses no wake-up, and the only
 // one in this project (docs/internals/concurrency.md, section 7; the counters are those of "Extension: wake-up"
-// in docs/protocol/03-streams.md). P1 … P3 are the producer's steps, K1 … K3 the conductor's, C1 … C6 those of
-// who waits.
+// in docs/protocol/03-streams.md). P1 … P3 are the producer's steps, K0 … K3 those of who has news for a port (its
+// conductor, and whoever interrupts it), C1 … C6 those of who waits.
 //
-//   producer, behind its descriptors   conductor, behind its mail          consumer
-//   P1  bell = n                       K0  mail.exchange(W, seq_cst)       C1  asleep = 1, armed = 1
+//   producer, behind its descriptors   who has news                        consumer
+//   P1  bell = n                       K0  mail = W, or news |= n          C1  asleep = 1, armed = 1
 //   P2  armed of anyone?               K1  asleep?                         C2  v = bell
 //   P3  yes: futex wake on the bell    K2  ++kick                          C3  k = kick
 //                                      K3  futex wake on the kick          C4  anything there? then C6
@@ -12,18 +12,19 @@
 //                                                                          C6  armed = 0, asleep = 0
 //
 // Invariants
-// 1. Each word has one writer: its producer the bell, the conductor the kick, its consumer armed and asleep. Bell
-//    and kick change at every ring and kick; they may wrap around after 2^32, which takes longer than a sleep.
+// 1. Each word has one writer: its producer the bell, its consumer armed and asleep. The kick has several, each of
+//    which adds to it in one step. Bell and kick change at every ring and kick; they may wrap around after 2^32,
+//    which takes longer than a sleep.
 // 2. Bell against armed. P1, P2, C1 and C2 are seq_cst: in their one order either C1 comes before P2, then P2
 //    sees the waiter, or it is disarmed again and awake; or P1 comes before C2, then C2 sees the new bell.
 // 3. A bell that C2 sees (acquire, part of its seq_cst) pairs with P1 (release, part of its seq_cst): C4 finds
 //    the descriptors that were sent before it.
 // 4. A bell that C2 does not see ends the sleep: P3 follows by 2, and the kernel compares and queues at C5 under
 //    the lock that P3 takes, so that either C5 sees the new value or P3 finds the sleeper.
-// 5. Kick against asleep. K0, K1, C1 and the look into the mail in C4 are seq_cst: either C1 comes before K1,
-//    then K2 and K3 follow; or K0 comes before C4, then C4 finds the mail.
-// 6. A kick that C3 sees (acquire) pairs with K2 (release): C4 finds the mail. One that C3 does not see ends the
-//    sleep, as in 4.
+// 5. Kick against asleep. K0 (a read-modify-write), K1, C1 and the look at mail and news in C4 are seq_cst: either
+//    C1 comes before K1, then K2 and K3 follow; or K0 comes before C4, then C4 finds what it wrote.
+// 6. A kick that C3 sees (acquire) pairs with K2 (release), also with those that others added to since: C4 finds
+//    what is behind each of them. One that C3 does not see ends the sleep, as in 4.
 // 7. No ring to an armed waiter is left out because it was rung before: it may have taken that ring's work and
 //    be on its way to sleep again.
 // 8. A producer that knows of no waiter pays for a plain store (P1, release). Whoever it does not know wakes by
@@ -113,7 +114,7 @@ struct WakeRecipe {
   // The order of the consumer's steps, in two halves for those that sleep elsewhere (in epoll_wait).
   //
   // C1 … C4: `arm` does C1, `look` C2 and C3, `work` C4: whether there is anything that a bell or a kick may
-  // announce, the mail loaded with Orders::c4_mail. True: sleep on what `look` saw, then disarm. False: there
+  // announce, mail and news loaded with Orders::c4_mail. True: sleep on what `look` saw, then disarm. False: there
   // was something, and `disarm` has been called.
   template <class Arm, class Look, class Work, class Disarm>
   static bool get_ready(Arm&& arm, Look&& look, Work&& work, Disarm&& disarm) {

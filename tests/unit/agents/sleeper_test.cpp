@@ -82,6 +82,23 @@ TEST(Sleeper, WithoutABellIsEndedByTheConductorToo) {
   s.sleeper.disarm();
 }
 
+TEST(Sleeper, IsEndedByNewsThatAreNoMail) {
+  Scene s;
+  for (const News what : {News::images, News::interrupted}) {
+    get_ready(s.sleeper, wake_links(s.armed, {&s.bell}));
+    const SleepEnd end = s.wait_while([&] { s.cell.tell(what); });
+    EXPECT_TRUE(end == SleepEnd::kicked || end == SleepEnd::changed);
+    s.sleeper.disarm();
+    EXPECT_TRUE(s.cell.has_news());
+    EXPECT_EQ(s.cell.take_interrupt(), what == News::interrupted);
+    EXPECT_FALSE(s.cell.has_news());
+  }
+  s.cell.tell(News::images);
+  s.cell.tell(News::interrupted);
+  EXPECT_TRUE(s.cell.take_interrupt());
+  EXPECT_FALSE(s.cell.take_interrupt());
+}
+
 // What happens between arming and sleeping lets no sleep begin.
 TEST(Sleeper, DoesNotSleepOverWhatCameAfterItWasArmed) {
   Scene s;

@@ -40,6 +40,7 @@ TEST(Code, numbers_never_change) {
       {Code::dtype_mismatch, 31, "dtype_mismatch"},
       {Code::rank_mismatch, 32, "rank_mismatch"},
       {Code::extent_mismatch, 33, "extent_mismatch"},
+      {Code::interrupted, 35, "interrupted"},
       {Code::invalid_argument, 100, "invalid_argument"},
       {Code::invalid_uri, 101, "invalid_uri"},
       {Code::path_rejected, 102, "path_rejected"},
