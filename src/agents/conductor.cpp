@@ -173,6 +173,7 @@ int Conductor::add_shared_links() {
 int Conductor::poll_control() {
   Generation& g = *context_.generation;
   int work = take_images(g.control_images) + take_images(g.announce_images);
+  work += take_descriptor_images(g.descriptor_images);
   auto handle = [&](const transport::Fragment& message) {
     on_message(message.session_id, message.data);
   };
@@ -199,6 +200,20 @@ int Conductor::take_images(transport::ImageLog& log) {
         agent->lease()->on_image(event->session_id, event->monotonic_ns, event->available);
     }
   }
+  return work;
+}
+
+// A publisher of descriptors that has just been joined may send behind any bell that a sleeping port knows of.
+int Conductor::take_descriptor_images(transport::ImageLog& log) {
+  int work = 0;
+  bool joined = false;
+  while (const auto event = log.pop()) {
+    ++work;
+    joined |= event->available;
+  }
+  if (!joined) return work;
+  context_.wake.look_soon();
+  for (auto& agent : consumers_) agent->on_descriptor_image();
   return work;
 }
 

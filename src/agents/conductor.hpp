@@ -58,6 +58,7 @@ class Conductor {
   int add_shared_links();
   int poll_control();
   int take_images(transport::ImageLog& log);
+  int take_descriptor_images(transport::ImageLog& log);
   void on_message(std::int32_t session, std::span<const std::byte> message);
   void on_announce(std::int32_t session, std::span<const std::byte> message);
   template <class M>

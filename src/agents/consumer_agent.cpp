@@ -186,9 +186,9 @@ void ConsumerAgent::report(AgentContext& context, const protocol::ReportConsumer
 int ConsumerAgent::add_links(AgentContext& context) {
   if (context.generation == nullptr || descriptors_ != nullptr) return 0;
   const auto step = adding_.step(context.now().monotonic, [&] {
-    return context.generation->connection->add_subscription(context.options.descriptor.channel,
-                                                            context.options.descriptor.stream_id,
-                                                            context.add_deadline(), nullptr);
+    return context.generation->connection->add_subscription(
+        context.options.descriptor.channel, context.options.descriptor.stream_id,
+        context.add_deadline(), &context.generation->descriptor_images);
   });
   if (request_ != nullptr)
     request_->registration_id.store(adding_.registration_id(), std::memory_order_relaxed);

@@ -26,6 +26,8 @@ class ConsumerAgent final : private LeaseUser {
   void on_image(AgentContext& context, std::int32_t session, base::Nanos joined, bool available);
   void on_announce(AgentContext& context, std::int32_t session,
                    const wire::ShmPoolAnnounce& announce);
+  // Descriptors may come from somebody more: a port that sleeps looks at once.
+  void on_descriptor_image() noexcept { lender_.cell()->tell(News::images); }
   int do_work(AgentContext& context);
   // The connection is gone: the mapping stays, the port waits for a new subscription.
   void on_connection_lost(AgentContext& context);

@@ -67,6 +67,7 @@ struct Generation {
   // Handlers inside the connection push into the logs until it is gone, so they come first.
   transport::ImageLog control_images;
   transport::ImageLog announce_images;
+  transport::ImageLog descriptor_images;  // of all consumer ports
   std::unique_ptr<transport::Connection> connection;
   std::int64_t media_driver_start_ns = 0;
   LinkAdd<transport::Publication> control_out;

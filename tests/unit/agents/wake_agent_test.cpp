@@ -139,6 +139,38 @@ TEST(Wake, ProducerAndConsumerFindEachOtherAndTheBellCountsCommits) {
 }
 
 TEST(Wake, ACommitThatReachesNobodyRingsNoBell) {
+// Its descriptors come from a producer whose bell nobody knows yet, so the port has to look by itself.
+TEST(Wake, APublisherThatIsJoinedEndsTheSleepOfEveryPort) {
+  Scene s;
+  auto other = s.world.consumer(s.world.node());
+  ASSERT_TRUE(s.world.active(*other));
+  s.world.run_for(2 * sec);
+  ASSERT_EQ(s.of_consumer().count, 0U);  // has adopted what there was
+  (void)other->state();
+  for (const auto& port : {s.consumer.get(), other.get()}) {
+    (void)port->cell().take_interrupt();
+    protocol::HostWake::fall_asleep(port->cell().asleep);
+  }
+  const std::uint32_t kicks = s.consumer->cell().kick;
+  s.world.run_for(2 * sec);
+  ASSERT_EQ(s.consumer->cell().kick, kicks) << "without a reason";
+  // Of another stream, so that the conductor has no mail for this one.
+  ProducerOptions options = s.world.producer_options();
+  options.stream = stream + 1;
+  auto late = s.world.producer(s.world.node().request(options));
+  EXPECT_TRUE(
+      s.world.run_until([&] { return s.consumer->cell().kick > kicks && other->cell().kick > 0; }));
+  EXPECT_TRUE(s.consumer->cell().has_news());
+  EXPECT_EQ(s.consumer->cell().mail.load(), nullptr);
+  EXPECT_FALSE(s.consumer->cell().take_interrupt());
+  // One that goes is no reason.
+  s.world.run_for(sec);
+  const std::uint32_t later = s.consumer->cell().kick;
+  late.reset();
+  s.world.run_for(sec);
+  EXPECT_EQ(s.consumer->cell().kick, later);
+}
+
   Scene s;
   s.consumer->close();
   s.world.run_for(sec);
