@@ -24,7 +24,8 @@ void Ringer::wake(const WakeLinks& links, Cell& cell, std::uint64_t commit) noex
     worth_it |= !waiter.passed_over;
   }
   if (!worth_it) return;
-  const int woken = base::futex_wake_all(links.own.value, base::FutexScope::shared);
+  const int woken =
+      base::futex_wake(links.own.value, base::FutexScope::shared, base::limits::sleepers_per_ring);
   cell.producer.wakes.add();
   if (woken == 0) {
     cell.producer.empty_wakes.add();

@@ -7,7 +7,10 @@
 //    that was armed at every commit of that while, is passed over until it is seen awake, and the conductor is
 //    told: a dead or a frozen waiter, and a liar that stays armed, cost a bounded number of system calls. A liar
 //    that shows 0 now and then cannot be told from a waiter that works, and costs what that one would.
-// 3. Nothing but the bell is written, and that only while it is this producer's. It is never read: what others
+// 3. A ring is one system call at most, and wakes sleepers_per_ring at most: strangers, too, may sleep on the bell, and
+//    waking one costs the producer microseconds. Who lies behind so many others sleeps out its slice, or is woken by
+//    one of the next rings, for who was woken queues up behind.
+// 4. Nothing but the bell is written, and that only while it is this producer's. It is never read: what others
 //    scribble on it neither counts as commits nor makes it say again what somebody sleeps on.
 #pragma once
 

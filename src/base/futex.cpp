@@ -59,10 +59,14 @@ FutexEnd failed(int error, Nanos until_ns) noexcept {
 
 }  // namespace
 
-int futex_wake_all(const void* word, FutexScope scope) noexcept {
+int futex_wake(const void* word, FutexScope scope, int most) noexcept {
   const int flag = scope == FutexScope::process ? FUTEX_PRIVATE_FLAG : 0;
-  const long woken = ::syscall(SYS_futex, word, FUTEX_WAKE | flag, INT_MAX, nullptr, nullptr, 0);
+  const long woken = ::syscall(SYS_futex, word, FUTEX_WAKE | flag, most, nullptr, nullptr, 0);
   return woken < 0 ? 0 : static_cast<int>(woken);
+}
+
+int futex_wake_all(const void* word, FutexScope scope) noexcept {
+  return futex_wake(word, scope, INT_MAX);
 }
 
 FutexEnd futex_wait(const FutexWord& word, Nanos until_ns) noexcept {

@@ -12,7 +12,9 @@ namespace tensorpool::base {
 // Who may sleep on the word: threads of this process, or of any that maps the same file.
 enum class FutexScope : std::uint8_t { process, shared };
 
-// Wakes all that sleep on the word; returns how many. One system call.
+// Wakes those that sleep on the word, at most `most`, who has slept longest first; returns how many. One system call.
+int futex_wake(const void* word, FutexScope scope, int most) noexcept;
+// All of them.
 int futex_wake_all(const void* word, FutexScope scope) noexcept;
 
 struct FutexWord {

@@ -30,6 +30,7 @@ inline constexpr std::size_t laggards_told = 16;        // by name, of one produ
 inline constexpr int latest_polls = 64;
 inline constexpr std::size_t waiters_per_producer =
     16;                                               // of the wake-up extension: woken by a bell
+inline constexpr int sleepers_per_ring = 64;          // woken by one, whoever they are
 inline constexpr std::size_t bells_per_consumer = 4;  // of its stream, the newest ones
 inline constexpr std::size_t wake_counters = 1024;  // bells, and armed counters, that are looked at
 inline constexpr std::size_t silent_waiters = 1024;  // remembered by a producer
@@ -75,6 +76,7 @@ static_assert((commands & (commands - 1)) == 0);
 static_assert(silent_waiters >= wake_counters);
 static_assert(bells_per_consumer + 1 <= futexes_per_wait);
 static_assert(waiters_per_producer <= 16);  // a bit each in a note
+static_assert(sleepers_per_ring >= static_cast<int>(waiters_per_producer));
 static_assert(driver_node_ids >= driver_leases_max + driver_pending_attaches + 1024);
 
 }  // namespace tensorpool::base::limits

@@ -28,7 +28,7 @@
 // 7. No ring to an armed waiter is left out because it was rung before: it may have taken that ring's work and
 //    be on its way to sleep again.
 // 8. A producer that knows of no waiter pays for a plain store (P1, release). Whoever it does not know wakes by
-//    the end of its slice.
+//    the end of its slice. So does who lies behind more sleepers than P3 wakes.
 // tests/model proves that no wake-up is lost on this very text under the C++11 memory model, and that each of
 // these orders and steps is needed.
 //

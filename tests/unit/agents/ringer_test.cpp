@@ -1,10 +1,13 @@
 #include "agents/ringer.hpp"
 
 #include <gtest/gtest.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <climits>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -148,6 +151,80 @@ TEST(Ringer, WakesTheLastOfMany) {
   s.ringer.ring(links, s.cell);
   EXPECT_EQ(s.cell.producer.wakes.get(), 1U);
   EXPECT_EQ(s.cell.producer.empty_wakes.get(), 1U);
+}
+
+// Threads of nobody that the producer knows of, asleep on its bell.
+class Crowd {
+ public:
+  Crowd(FakeCounterMemory& bell, int size) : bell_(bell) {
+    const auto expected = static_cast<std::uint32_t>(bell.get());
+    for (int i = 0; i < size; ++i) {
+      threads_.emplace_back([this, expected] {
+        // A word that differs has been rung before this thread slept.
+        const base::FutexWord word{bell_.place().value, expected, base::FutexScope::shared};
+        while (base::futex_wait(word, INT64_MAX) == base::FutexEnd::interrupted) continue;
+        ++awake_;
+      });
+    }
+  }
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+  ~Crowd() {
+    EXPECT_TRUE(eventually([&] {
+      (void)base::futex_wake_all(bell_.place().value, base::FutexScope::shared);
+      return awake_ == static_cast<int>(threads_.size());
+    }));
+    for (std::thread& thread : threads_) thread.join();
+  }
+  int awake() const { return awake_; }
+
+ private:
+  FakeCounterMemory& bell_;
+  std::atomic<int> awake_{0};
+  std::vector<std::thread> threads_;
+};
+
+// How many sleep on the bell, without waking one: they are queued on another word, and back.
+int asleep_on(FakeCounterMemory& bell) {
+  FakeCounterMemory other{99};
+  const auto move = [](FakeCounterMemory& from, FakeCounterMemory& to) {
+    return static_cast<int>(
+        ::syscall(SYS_futex, from.place().value, FUTEX_REQUEUE, 0, INT_MAX, to.place().value, 0));
+  };
+  const int found = move(bell, other);
+  EXPECT_EQ(move(other, bell), found);
+  return found;
+}
+
+TEST(Ringer, WhoSleepsOnTheBellUnannouncedCostsNoCall) {
+  Scene s;
+  const Crowd crowd(s.bell, 50);
+  ASSERT_TRUE(eventually([&] { return asleep_on(s.bell) == 50; }));
+  const WakeLinks links = wake_links(s.bell, {&s.one, &s.other});
+  for (int i = 0; i < 1000; ++i) s.ringer.ring(links, s.cell);
+  EXPECT_EQ(s.cell.producer.wakes.get(), 0U);
+  EXPECT_EQ(crowd.awake(), 0);
+}
+
+TEST(Ringer, ACrowdOnTheBellIsWokenInPiecesOneCallEach) {
+  constexpr int size = 3 * base::limits::sleepers_per_ring + 10;
+  Scene s;
+  s.one.set(1);
+  const WakeLinks links = wake_links(s.bell, {&s.one});
+  const Crowd crowd(s.bell, size);
+  ASSERT_TRUE(eventually([&] { return asleep_on(s.bell) == size; }));
+  for (int rings = 1; rings <= 4; ++rings) {
+    s.ringer.ring(links, s.cell);
+    EXPECT_EQ(s.cell.producer.wakes.get(), static_cast<std::uint64_t>(rings));
+    EXPECT_EQ(asleep_on(s.bell), std::max(0, size - rings * base::limits::sleepers_per_ring));
+  }
+  EXPECT_TRUE(eventually([&] { return crowd.awake() == size; }));
+  // With nobody left the armed counter alone is passed over as ever.
+  s.ring_for(long_enough, links);
+  const std::uint64_t wakes = s.cell.producer.wakes.get();
+  EXPECT_EQ(s.note().count, 1U);
+  s.ring_for(long_enough, links);
+  EXPECT_EQ(s.cell.producer.wakes.get(), wakes);
 }
 
 TEST(Ringer, AWaiterThatNoWakeFindsCostsABoundedNumberOfCallsAndIsTold) {
