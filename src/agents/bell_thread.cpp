@@ -8,6 +8,7 @@
 
 #include "agents/runner.hpp"
 #include "base/assert.hpp"
+#include "base/pause.hpp"
 #include "base/signals_blocked.hpp"
 #include "protocol/frame/wake.hpp"
 
@@ -20,6 +21,8 @@ constexpr base::Nanos for_ever_ns = 3'600'000'000'000;
 constexpr base::Nanos alone_ns = 1'000'000;
 // Until a call that was refused is tried again.
 constexpr base::Nanos refused_ns = 1'000'000'000;
+// For a seat that is held, before the mutex is asked for. The thread needs far fewer.
+constexpr int spins = 200;
 
 bool changed(const base::FutexWord& word) noexcept {
   return __atomic_load_n(static_cast<const std::uint32_t*>(word.word), __ATOMIC_ACQUIRE) !=
@@ -61,7 +64,7 @@ Result<void> BellThread::add(Seat& seat, int fd, const char* call) {
 
 void BellThread::remove(Seat& seat) noexcept {
   const std::lock_guard lock(mutex_);
-  seat.armed_ = false;
+  seat.state_.store(Seat::State::idle, std::memory_order_relaxed);  // nobody holds it now
   std::erase(seats_, &seat);
 }
 
@@ -76,21 +79,36 @@ bool BellThread::make_room(Seat& seat, std::size_t words) noexcept {
 
 void BellThread::arm(Seat& seat, std::span<const base::FutexWord> words,
                      const transport::CounterPlace& armed, base::Nanos until_ns) noexcept {
-  TP_ASSERT(words.size() <= seat.words_.size());
-  const std::lock_guard lock(mutex_);
+  TP_ASSERT(!words.empty() && words.size() <= seat.words_.size());
+  TP_ASSERT(seat.state_.load(std::memory_order_relaxed) == Seat::State::idle);
   std::ranges::copy(words, seat.words_.begin());
   seat.count_ = static_cast<std::uint32_t>(words.size());
   seat.counter_ = armed;
   seat.until_ns_ = until_ns;
   seat.end_ = End::none;
-  seat.armed_ = true;
+  seat.state_.store(Seat::State::armed, std::memory_order_release);  // pairs with hold()
   kick();
 }
 
 BellThread::End BellThread::disarm(Seat& seat) noexcept {
+  using State = Seat::State;
+  for (int spin = 0; spin < spins; ++spin) {
+    State seen = State::armed;
+    // Acquire, either way: what the thread did while it held the seat is over.
+    if (seat.state_.compare_exchange_strong(seen, State::idle, std::memory_order_acquire) ||
+        seen == State::idle)
+      return seat.end_;
+    base::cpu_pause();
+  }
   const std::lock_guard lock(mutex_);
-  seat.armed_ = false;
+  seat.state_.store(State::idle, std::memory_order_relaxed);
   return seat.end_;
+}
+
+bool BellThread::hold(Seat& seat) noexcept {
+  Seat::State seen = Seat::State::armed;
+  return seat.state_.compare_exchange_strong(seen, Seat::State::held, std::memory_order_acquire,
+                                             std::memory_order_relaxed);
 }
 
 void BellThread::kick() noexcept {
@@ -105,18 +123,19 @@ bool BellThread::waits_for_bells(base::Nanos now) const noexcept {
 std::uint32_t BellThread::gather(Words& words, base::Nanos& until_ns) const noexcept {
   const base::Nanos now = base::SystemClock::monotonic();
   until_ns = now + for_ever_ns;
-  // Changed under the mutex only: whatever comes after this ends the sleep.
+  // Before the seats: whatever comes after this ends the sleep.
   words[0] = {&kick_, kick_.load(std::memory_order_acquire), base::FutexScope::process};
   std::uint32_t count = 1;
-  for (const Seat* seat : seats_) {
-    if (!seat->armed_) continue;
+  for (Seat* seat : seats_) {
+    if (!hold(*seat)) continue;
     until_ns = std::min(until_ns, seat->until_ns_);
     if (!waits_for_bells(now) || seat->count_ > seat->room_) {
       until_ns = std::min(until_ns, now + alone_ns);
-      continue;
+    } else {
+      std::copy_n(seat->words_.begin(), seat->count_, words.begin() + count);
+      count += seat->count_;
     }
-    std::copy_n(seat->words_.begin(), seat->count_, words.begin() + count);
-    count += seat->count_;
+    seat->state_.store(Seat::State::armed, std::memory_order_release);  // pairs with disarm()
   }
   return count;
 }
@@ -135,15 +154,28 @@ void BellThread::sleep(const Words& words, std::uint32_t count, base::Nanos unti
     std::this_thread::sleep_for(std::chrono::nanoseconds(alone_ns));
 }
 
+bool BellThread::look(Seat& seat, base::Nanos now) noexcept {
+  const auto words = std::span(seat.words_).first(seat.count_);
+  if (std::ranges::any_of(words.subspan(1), changed)) {
+    seat.end_ = End::rung;
+  } else if (changed(words.front())) {
+    seat.end_ = End::kicked;
+  } else if (now >= seat.until_ns_) {
+    seat.end_ = End::time;
+  }
+  return seat.end_ != End::none;
+}
+
 void BellThread::fire() noexcept {
   const base::Nanos now = base::SystemClock::monotonic();
   for (Seat* seat : seats_) {
-    if (!seat->armed_) continue;
-    const bool rung = std::ranges::any_of(std::span(seat->words_).first(seat->count_), changed);
-    if (!rung && now < seat->until_ns_) continue;
-    seat->armed_ = false;
-    seat->end_ = rung ? End::rung : End::time;
-    if (seat->counter_ && seat->counter_.live()) protocol::HostWake::disarm(*seat->counter_.value);
+    if (!hold(*seat)) continue;
+    const bool fires = look(*seat, now);
+    if (fires && seat->counter_ && seat->counter_.live())
+      protocol::HostWake::disarm(*seat->counter_.value);
+    // Pairs with disarm().
+    seat->state_.store(fires ? Seat::State::idle : Seat::State::armed, std::memory_order_release);
+    if (!fires) continue;
     const std::uint64_t one = 1;
     // Cannot fail: it does not block, and nobody adds up to 2^64.
     [[maybe_unused]] const auto written = ::write(seat->fd_, &one, sizeof one);

@@ -3,13 +3,20 @@
 // words changed, or when its time is over (docs/internals/concurrency.md, section 7).
 //
 // Invariants
-// 1. A seat's words are read by user space only while it is armed, and under the mutex. A consumer disarms its
-//    seat before it gives back the Wiring that the words belong to, so they are mapped then.
-// 2. The kernel may be given words of a seat that is disarmed already: it answers with an error or a wake-up too
+// 1. Who may touch a seat is said by its state. Idle: its consumer. Armed: nobody, but either may take it, the
+//    consumer to idle, the thread to held. Held: the thread, for some ten instructions; then it is armed again, or
+//    idle because it fired. So a consumer takes its seat back with one exchange, and waits, spinning, only for those
+//    instructions; should the thread stand still in between, for the mutex, which it has then.
+// 2. A seat's words are read by user space only while the thread holds it. A consumer disarms its seat before it gives
+//    back the Wiring that the words belong to, so they are mapped then.
+// 3. The kernel may be given words of a seat that is disarmed already: it answers with an error or a wake-up too
 //    many where the memory is something else by now, and reads nothing for us.
-// 3. A seat fires once for each arm(), and takes back the armed counter with that: until the application comes
+// 4. A seat fires once for each arm(), and takes back the armed counter with that: until the application comes
 //    round, no producer makes system calls for it. Its consumer stores to the counter only while the seat is
-//    disarmed, so that the two never do at once.
+//    idle, so that the two never do at once. The fd is written to once the seat is idle, so that who is woken by it
+//    finds it so; a consumer that is faster still, and arms again before, is woken once for nothing.
+// 5. The thread reads its kick before it looks at the seats, and arm() kicks behind its seat: it sees the seat, or its
+//    sleep ends at once.
 #pragma once
 
 #include <array>
@@ -31,19 +38,22 @@ namespace tensorpool::agents {
 class BellThread {
  public:
   // How the last arm() of a seat ended.
-  enum class End : std::uint8_t { none, rung, time };
+  enum class End : std::uint8_t { none, rung, kicked, time };
 
   // One file descriptor; its consumer's, but all members belong to the BellThread.
   class Seat {
     friend class BellThread;
+    enum class State : std::uint8_t { idle, armed, held };
+
     int fd_ = -1;
     std::array<base::FutexWord, 1 + base::limits::bells_per_consumer> words_{};
     std::uint32_t count_ = 0;
-    std::uint32_t room_ = 0;  // of all seats together, no more than the kernel takes
     transport::CounterPlace counter_;
     base::Nanos until_ns_ = 0;
-    bool armed_ = false;
     End end_ = End::none;
+    std::atomic<State> state_{State::idle};
+    std::uint32_t room_ =
+        0;  // of all seats together, no more than the kernel takes; under the mutex
   };
 
   BellThread() = default;
@@ -60,11 +70,11 @@ class BellThread {
   // it would look at bells now and then only, because this kernel cannot wait for several words or because there are
   // too many. Then arm for the conductor alone, so that no producer makes system calls for nobody.
   bool make_room(Seat& seat, std::size_t words) noexcept;
-  // From now on a change of a word, or the end of the time, makes the fd readable, once. `armed`: the consumer's
-  // counter, or none.
+  // From now on a change of a word, or the end of the time, makes the fd readable, once. The first word is the kick's,
+  // the others are bells. `armed`: the consumer's counter, or none. REQUIRES disarm() since the last arm(). Takes no lock.
   void arm(Seat& seat, std::span<const base::FutexWord> words, const transport::CounterPlace& armed,
            base::Nanos until_ns) noexcept;
-  // What has become of it; from now on nothing does.
+  // What has become of it; from now on nothing does. Takes no lock, unless the thread stands still in a seat.
   End disarm(Seat& seat) noexcept;
 
   // How often it has woken up.
@@ -81,6 +91,9 @@ class BellThread {
   void sleep(const Words& words, std::uint32_t count, base::Nanos until_ns) noexcept;
   // REQUIRES the mutex.
   void fire() noexcept;
+  static bool hold(Seat& seat) noexcept;
+  // Whether it is over, and how: end_. REQUIRES that the seat is held.
+  static bool look(Seat& seat, base::Nanos now) noexcept;
   void kick() noexcept;
 
   std::mutex mutex_;

@@ -44,6 +44,8 @@ EventFd::~EventFd() {
   if (!core_.forked()) {
     disarm();
     if (seated_) core_.bells().remove(seat_);
+    // A child that has a copy keeps an epoll set's interest in it alive, which nobody could end then.
+    drain();
   }
   ::close(fd_);
 }
@@ -72,7 +74,9 @@ base::Nanos EventFd::slice(const agents::WakeLinks& links) noexcept {
   const bool work = seen != seen_;
   seen_ = seen;
   const bool time = ended_ == BellThread::End::time;
-  if (ended_ != BellThread::End::none) slices_.ended(time ? SleepEnd::time : SleepEnd::rung, work);
+  if (ended_ == BellThread::End::rung) slices_.ended(SleepEnd::rung, work);
+  if (ended_ == BellThread::End::kicked) slices_.ended(SleepEnd::kicked, work);
+  if (time) slices_.ended(SleepEnd::time, work);
   ended_ = BellThread::End::none;
   const base::Nanos with_bell = slices_.next(sleeper_.has_bell(), links.version);
   if (sleeper_.has_bell()) return with_bell;

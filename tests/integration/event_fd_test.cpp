@@ -33,12 +33,37 @@ bool publish(Producer& producer) {
   return slot && slot->commit().has_value();
 }
 
+bool readable(int fd, int timeout_ms = 0) {
+  pollfd one{fd, POLLIN, 0};
+  return ::poll(&one, 1, timeout_ms) == 1;
+}
+
+// Takes what there is; says in which state the consumer is.
+PortState poll_all(Consumer& consumer) {
+  Polled polled;
+  do {
+    polled = consumer.poll([](const Frame&) {});
+  } while (polled.work() > 0);
+  return polled.state;
+}
+
+// Until the descriptor will become readable: news of the conductor make arm() say true now and then.
+bool arm(Consumer& consumer) {
+  return eventually([&] {
+    (void)poll_all(consumer);
+    const auto ready = consumer.arm();
+    return ready && !*ready;
+  });
+}
+
 // The loop that the documentation describes, for consumers and a pipe.
 class Loop {
  public:
-  Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  // `events`: those of consumers.
+  explicit Loop(std::uint32_t events = EPOLLIN)
+      : events_(events), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (epoll_ < 0 || ::pipe(pipe_.data()) != 0) throw std::runtime_error("no descriptors");
-    watch(pipe_[0]);
+    watch(pipe_[0], EPOLLIN);
   }
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -49,7 +74,7 @@ class Loop {
   void add(Consumer& consumer) {
     const int fd = consumer.event_fd().value();
     consumers_[fd] = &consumer;
-    watch(fd);
+    watch(fd, events_);
   }
   // From any thread.
   void nudge() { EXPECT_EQ(::write(pipe_[1], "n", 1), 1); }
@@ -94,12 +119,13 @@ class Loop {
   Code code = Code::ok;
 
  private:
-  void watch(int fd) {
+  void watch(int fd, std::uint32_t events) {
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = events;
     event.data.fd = fd;
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) throw std::runtime_error("epoll_ctl");
   }
+  const std::uint32_t events_;
   int epoll_;
   std::array<int, 2> pipe_{-1, -1};
   std::map<int, Consumer*> consumers_;
@@ -163,30 +189,33 @@ class Sender {
   std::thread thread_;
 };
 
+// Also where readability is told once for each time that it comes.
 TEST_F(EventFd, one_loop_over_two_consumers_and_a_pipe_gets_every_frame) {
-  Client sender = client();
-  Client receiver = client();
-  Producer one = produce(sender);
-  Producer two = produce(sender, stream + 1);
-  Consumer first = consume(receiver);
-  Consumer second = consume(receiver, stream + 1);
-  Loop loop;
-  loop.add(first);
-  loop.add(second);
-  ASSERT_TRUE(until_linked(world_.folder()));
-  constexpr std::uint64_t frames = 2000;
-  {
-    const Sender slow(one, first, frames, 1);
-    const Sender fast(two, second, frames, slots / 2);
-    while (loop.frames < 2 * frames) {
-      if (loop.turns % 64 == 0) loop.nudge();
-      ASSERT_TRUE(loop.turn()) << loop.frames;
+  for (const std::uint32_t events : {0U + EPOLLIN, EPOLLIN | EPOLLET}) {
+    Client sender = client();
+    Client receiver = client();
+    Producer one = produce(sender);
+    Producer two = produce(sender, stream + 1);
+    Consumer first = consume(receiver);
+    Consumer second = consume(receiver, stream + 1);
+    Loop loop(events);
+    loop.add(first);
+    loop.add(second);
+    ASSERT_TRUE(until_linked(world_.folder()));
+    constexpr std::uint64_t frames = 2000;
+    {
+      const Sender slow(one, first, frames, 1);
+      const Sender fast(two, second, frames, slots / 2);
+      while (loop.frames < 2 * frames) {
+        if (loop.turns % 64 == 0) loop.nudge();
+        ASSERT_TRUE(loop.turn()) << loop.frames;
+      }
     }
+    EXPECT_TRUE(eventually([&] { return loop.turn() && loop.nudges > 0; }));
+    EXPECT_EQ(first.statistics().delivered, frames);
+    EXPECT_EQ(second.statistics().delivered, frames);
+    EXPECT_EQ(loop.code, Code::ok);
   }
-  EXPECT_TRUE(eventually([&] { return loop.turn() && loop.nudges > 0; }));
-  EXPECT_EQ(first.statistics().delivered, frames);
-  EXPECT_EQ(second.statistics().delivered, frames);
-  EXPECT_EQ(loop.code, Code::ok);
 }
 
 // Slices of time would heal a bell that nobody hears, but not so often.
@@ -230,10 +259,6 @@ TEST_F(EventFd, the_end_of_a_view_takes_the_wait_back) {
   Consumer consumer = consume(receiver);
   ASSERT_TRUE(until_linked(world_.folder()));
   const int fd = consumer.event_fd().value();
-  const auto readable = [&] {
-    pollfd one{fd, POLLIN, 0};
-    return ::poll(&one, 1, 0) == 1;
-  };
   for (const bool finish : {true, false}) {
     std::optional<FrameView> view;
     ASSERT_TRUE(eventually([&] {
@@ -242,20 +267,115 @@ TEST_F(EventFd, the_end_of_a_view_takes_the_wait_back) {
       if (next) view.emplace(std::move(*next));
       return view.has_value();
     }));
-    // The producer is quiet now; news of the conductor still make it say true.
-    ASSERT_TRUE(eventually([&] {
-      while (consumer.poll([](const Frame&) {}).work() > 0) continue;
-      const auto ready = consumer.arm();
-      return ready && !*ready;
-    }));
+    ASSERT_TRUE(arm(consumer));
     if (finish) {
       (void)view->finish();
     } else {
       view.reset();
     }
-    EXPECT_TRUE(readable());
-    while (consumer.poll([](const Frame&) {}).work() > 0) continue;
+    EXPECT_TRUE(readable(fd));
+    (void)poll_all(consumer);
   }
+}
+
+TEST_F(EventFd, armed_twice_it_waits_as_if_it_were_once) {
+  Client sender = client();
+  Client receiver = client();
+  Producer producer = produce(sender);
+  Consumer consumer = consume(receiver);
+  ASSERT_TRUE(until_linked(world_.folder()));
+  const int fd = consumer.event_fd().value();
+  for (int round = 0; round < 50; ++round) {
+    ASSERT_TRUE(arm(consumer));
+    ASSERT_TRUE(eventually([&] {
+      const auto again = consumer.arm();
+      return again && !*again;
+    }));
+    ASSERT_TRUE(publish(producer));
+    ASSERT_TRUE(readable(fd, patience_ms));
+  }
+  (void)poll_all(consumer);
+  EXPECT_EQ(consumer.statistics().delivered, 50U);
+}
+
+TEST_F(EventFd, with_frames_waiting_arm_says_so_and_nobody_is_called) {
+  Client sender = client();
+  Client receiver = client();
+  Producer producer = produce(sender);
+  Consumer consumer = consume(receiver);
+  ASSERT_TRUE(until_linked(world_.folder()));
+  // It has a counter by then.
+  ASSERT_TRUE(eventually([&] { return arm(consumer) && armed() == 1; }));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(publish(producer));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(consumer.arm().value());
+    ASSERT_EQ(armed(), 0);
+  }
+  (void)poll_all(consumer);
+  EXPECT_EQ(consumer.statistics().delivered, 5U);
+}
+
+TEST_F(EventFd, every_call_that_looks_for_frames_takes_the_wait_back) {
+  Client sender = client();
+  Client receiver = client();
+  Producer producer = produce(sender);
+  Consumer consumer = consume(receiver);
+  ASSERT_TRUE(eventually([&] { return arm(consumer) && armed() == 1; }));
+  const auto look = [&](auto&& call) {
+    ASSERT_TRUE(arm(consumer));
+    call();
+    EXPECT_EQ(armed(), 0);
+  };
+  look([&] { (void)consumer.poll([](const Frame&) {}); });
+  look([&] { (void)consumer.poll_copy(std::span<std::byte>(), [](const CopiedFrame&) {}); });
+  look([&] { (void)consumer.next(); });
+  look([&] { (void)consumer.latest(); });
+  look([&] { (void)consumer.wait(0ms); });
+}
+
+TEST_F(EventFd, closed_under_an_epoll_set_it_is_heard_of_no_more) {
+  Client receiver = client();
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  ASSERT_GE(epoll, 0);
+  for (const bool copied : {false, true}) {
+    Consumer consumer = make_consumer(receiver, consumer_options(stream));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    ASSERT_EQ(::epoll_ctl(epoll, EPOLL_CTL_ADD, consumer.event_fd().value(), &event), 0);
+    ASSERT_EQ(::epoll_wait(epoll, &event, 1, 0), 1);  // as every new one is
+    // A copy, as a forked child has one, keeps the kernel's interest in it.
+    const int copy = copied ? ::dup(consumer.event_fd().value()) : -1;
+    consumer.close();
+    EXPECT_EQ(::epoll_wait(epoll, &event, 1, 0), 0);
+    if (copied) ::close(copy);
+  }
+  ::close(epoll);
+}
+
+TEST_F(EventFd, a_fork_while_it_is_armed_changes_nothing_for_the_parent) {
+  Client sender = client();
+  Client receiver = client();
+  Producer producer = produce(sender);
+  Consumer consumer = consume(receiver);
+  ASSERT_TRUE(until_linked(world_.folder()));
+  const int fd = consumer.event_fd().value();
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(arm(consumer));
+    const pid_t child = ::fork();
+    if (child == 0) {
+      (void)consumer.poll([](const Frame&) {});
+      consumer.interrupt();
+      consumer.close();
+      ::_exit(0);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    ASSERT_TRUE(publish(producer));
+    ASSERT_TRUE(readable(fd, patience_ms));
+    EXPECT_EQ(poll_all(consumer), PortState::active);
+  }
+  EXPECT_EQ(consumer.statistics().delivered, 3U);
 }
 
 TEST_F(EventFd, the_end_of_the_client_ends_the_wait) {
@@ -324,8 +444,7 @@ TEST_F(EventFd, a_forked_child_is_told_so_and_takes_nothing_from_its_parent) {
   Client receiver = client();
   Consumer consumer = make_consumer(receiver, consumer_options(stream));
   const int fd = consumer.event_fd().value();
-  pollfd waiting{fd, POLLIN, 0};
-  ASSERT_EQ(::poll(&waiting, 1, 0), 1);  // as every new one is
+  ASSERT_TRUE(readable(fd));  // as every new one is
   const pid_t child = ::fork();
   if (child == 0) {
     const bool forked = consumer.arm().error().code() == Code::forked &&
@@ -336,7 +455,7 @@ TEST_F(EventFd, a_forked_child_is_told_so_and_takes_nothing_from_its_parent) {
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
-  EXPECT_EQ(::poll(&waiting, 1, 0), 1);
+  EXPECT_TRUE(readable(fd));
 }
 
 TEST_F(EventFd, without_a_descriptor_left_the_error_says_what_to_do) {
@@ -379,14 +498,10 @@ TEST_F(EventFd, is_closed_with_the_consumer) {
 TEST_F(EventFd, a_look_at_the_state_makes_it_readable) {
   Client receiver = client();
   Consumer consumer = make_consumer(receiver, consumer_options(stream));
-  pollfd waiting{consumer.event_fd().value(), POLLIN, 0};
-  ASSERT_TRUE(eventually([&] {
-    (void)consumer.poll([](const Frame&) {});
-    const auto ready = consumer.arm();
-    return ready && !*ready && ::poll(&waiting, 1, 0) == 0;
-  }));
+  const int fd = consumer.event_fd().value();
+  ASSERT_TRUE(eventually([&] { return arm(consumer) && !readable(fd); }));
   (void)consumer.state();
-  EXPECT_EQ(::poll(&waiting, 1, 0), 1);
+  EXPECT_TRUE(readable(fd));
 }
 
 // What Linux before 5.16 says to futex_waitv, for this thread and those that it starts.

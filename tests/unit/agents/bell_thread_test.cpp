@@ -4,13 +4,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/eventually.hpp"
+#include "unit/agents/wake_support.hpp"
 
 namespace tensorpool::agents::test {
 namespace {
@@ -47,6 +52,48 @@ TEST_F(Bells, HasRoomForAsManyWordsAsTheKernelTakesWithTheOneOfItsOwn) {
   EXPECT_FALSE(bells_.make_room(*seats_.front(), words));
   bells_.remove(late);
   EXPECT_TRUE(bells_.make_room(*seats_.front(), words));
+}
+
+// Or an armed counter would be taken back that has been armed again, and nobody would ring.
+TEST_F(Bells, BetweenDisarmAndArmTheThreadTouchesNothing) {
+  FakeCounterMemory counter{1};
+  FakeCounterMemory bell{2};
+  std::atomic<std::uint32_t> kick{0};
+  BellThread::Seat& seat = sit();
+  ASSERT_TRUE(bells_.make_room(seat, 2));
+  std::map<BellThread::End, int> ends;
+  const auto round = [&](int number) {
+    const std::array words{
+        base::FutexWord{&kick, kick, base::FutexScope::process},
+        base::FutexWord{bell.place().value, static_cast<std::uint32_t>(bell.get()),
+                        base::FutexScope::shared}};
+    counter.set(1);
+    bells_.arm(seat, words, counter.place(),
+               base::SystemClock::monotonic() + (number % 4 == 0 ? 0 : 3'600'000'000'000));
+    if (number % 4 == 1) {
+      bell.set(bell.get() + 1);
+      (void)base::futex_wake_all(bell.place().value, base::FutexScope::shared);
+    }
+    if (number % 4 == 2) {
+      ++kick;
+      (void)base::futex_wake_all(&kick, base::FutexScope::process);
+    }
+    for (int i = 0; i < number % 16; ++i) std::this_thread::yield();
+    const BellThread::End end = bells_.disarm(seat);
+    ++ends[end];
+    EXPECT_EQ(counter.get(), end == BellThread::End::none ? 1 : 0);
+    counter.set(1);
+    for (int i = 0; i < 3; ++i) {
+      std::this_thread::yield();
+      EXPECT_EQ(counter.get(), 1);
+    }
+  };
+  int number = 0;
+  while (number < 5'000) round(number++);
+  EXPECT_TRUE(eventually([&] {
+    round(number++);
+    return ends.size() == 4;
+  }));
 }
 
 TEST_F(Bells, ThreadHasItsOwnName) {
