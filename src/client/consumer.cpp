@@ -36,13 +36,13 @@ class Call {
   ConsumerObject* object_;
 };
 
-// Ends the view. That may adopt news and give back the Wiring that the event descriptor was armed for.
+// Ends the view. That may adopt news and give back the Wiring that the event descriptor was armed for, and tells the
+// handler of events, which may close the Consumer: a call like any other.
 Outcome end_view(ConsumerObject* owner, Visit asked) noexcept {
   if (owner->event_fd != nullptr) [[unlikely]]
     owner->event_fd->give_up();
-  const Outcome outcome = owner->port.finish(asked);
-  if (owner->calls == 0) client::reap(owner);
-  return outcome;
+  const Call call(owner);
+  return owner->port.finish(asked);
 }
 
 Polled closed_poll() noexcept {

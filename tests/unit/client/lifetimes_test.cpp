@@ -196,6 +196,30 @@ TEST_F(Lifetimes, AnEventHandlerIsReplacedBetweenPolls) {
   EXPECT_EQ(old_events, before);
 }
 
+// Nothing holds the port any more when the end of a view tells of it: the view is over, the handle closed.
+TEST_F(Lifetimes, TheEndOfAViewMayCloseItsConsumer) {
+  for (const bool dropped : {false, true}) {
+    pair.emplace(deployment, *client);
+    int events = 0;
+    {
+      auto view = deliver(*client, pair->producer, pair->consumer, 1);
+      pair->consumer.on_event([&](const Event& event) {
+        EXPECT_EQ(event.kind, EventKind::overwritten);
+        ++events;
+        pair->consumer.close();
+        EXPECT_EQ(events, 1);  // this handler is still there
+      });
+      for (int i = 0; i < 4; ++i) ASSERT_TRUE(send(pair->producer, 2));  // four slots: over it
+      if (!dropped) {
+        EXPECT_EQ(view.finish(), Outcome::overwritten);
+      }
+    }
+    EXPECT_EQ(events, 1);
+    EXPECT_EQ(pair->consumer.state(), PortState::closed);
+    pair.reset();
+  }
+}
+
 TEST_F(Lifetimes, AHandlerMayThrow) {
   const auto throwing = [](const Frame&) { throw std::runtime_error("no"); };
   EXPECT_TRUE(until(*client, [&] {
