@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
+#include <vector>
 
 #include "base/limits.hpp"
 #include "transport/aeron/counters_reader.hpp"
@@ -64,6 +66,15 @@ class Counter final : public transport::Counter {
   std::int64_t registration_id_ = 0;
 };
 
+// Clients that nothing may be done with any more, not even to end them. Never destroyed, and never without somebody
+// who knows them: what they have is lost, and no leak that somebody could mend.
+void keep_for_good(aeron_t* client, aeron_context_t* context) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<std::pair<aeron_t*, aeron_context_t*>>();
+  const std::lock_guard lock(mutex);
+  kept->emplace_back(client, context);
+}
+
 // How the three kinds of adds differ.
 struct PublicationKind {
   using Resource = transport::Publication;
@@ -121,9 +132,10 @@ struct CounterKind {
 template <class Kind>
 class AeronAdd final : public Add<typename Kind::Resource> {
  public:
-  AeronAdd(aeron_t* client, typename Kind::Async* async, Kind kind, std::string what,
+  // `connection` outlives it.
+  AeronAdd(const Connection& connection, typename Kind::Async* async, Kind kind, std::string what,
            base::Nanos deadline_ns)
-      : client_(client),
+      : connection_(connection),
         async_(async),
         kind_(kind),
         what_(std::move(what)),
@@ -140,7 +152,7 @@ class AeronAdd final : public Add<typename Kind::Resource> {
     if (outcome != 0) async_ = nullptr;  // gone after 1 and after -1
     if (outcome < 0) return fail(aeron_error(Code::transport_error, "add", what_));
     if (outcome > 0) return kind_.make(handle);
-    if (aeron_is_closed(client_)) {
+    if (connection_.is_closed()) {
       cancel();
       return fail(Code::client_lost, "add",
                   fmt::format("{}: the media driver died or dropped this client", what_));
@@ -156,10 +168,11 @@ class AeronAdd final : public Add<typename Kind::Resource> {
 
  private:
   void cancel() noexcept {
-    if (async_ != nullptr) (void)Kind::cancel(client_, std::exchange(async_, nullptr));
+    typename Kind::Async* const async = std::exchange(async_, nullptr);
+    if (async != nullptr && !connection_.spoilt()) (void)Kind::cancel(connection_.client(), async);
   }
 
-  aeron_t* client_;
+  const Connection& connection_;
   typename Kind::Async* async_;
   Kind kind_;
   std::string what_;
@@ -226,6 +239,10 @@ Result<std::unique_ptr<transport::Connection>> Connection::open(const ConnectOpt
 }
 
 Connection::~Connection() {
+  if (spoilt_) {
+    keep_for_good(client_, context_);
+    return;
+  }
   if (client_ != nullptr) (void)aeron_close(client_);
   if (context_ != nullptr)
     (void)aeron_context_close(context_);  // after the client: it unmaps the CnC file
@@ -233,6 +250,8 @@ Connection::~Connection() {
 
 void Connection::on_error(void* clientd, int code, const char* message) noexcept {
   auto& connection = *static_cast<Connection*>(clientd);
+  if (std::abs(code) == AERON_CLIENT_ERROR_DRIVER_BUFFER_FULL)  // negative in older versions
+    connection.no_room_.store(true, std::memory_order_relaxed);
   try {
     const std::lock_guard lock(connection.error_mutex_);
     const std::string_view text = std::string_view(message).substr(0, longest_error);
@@ -262,19 +281,40 @@ std::string Connection::last_error() const {
   return error_;
 }
 
-int Connection::do_work() { return invoked_ ? std::max(0, aeron_main_do_work(client_)) : 0; }
-bool Connection::is_closed() const noexcept { return aeron_is_closed(client_); }
+int Connection::do_work() {
+  return invoked_ && !spoilt_ ? std::max(0, aeron_main_do_work(client_)) : 0;
+}
+bool Connection::is_closed() const noexcept { return spoilt_ || aeron_is_closed(client_); }
 std::int64_t Connection::client_id() const noexcept { return aeron_client_id(client_); }
+
+template <class Begin>
+Result<void> Connection::begin(const std::string& what, Begin&& call) {
+  if (spoilt_) return fail(Code::client_lost, "add", fmt::format("{}: the client is lost", what));
+  no_room_.store(false, std::memory_order_relaxed);
+  if (call() == 0) return {};
+  if (!invoked_ || !no_room_.load(std::memory_order_relaxed))
+    return fail(aeron_error(Code::transport_error, "add", what));
+  spoilt_ = true;
+  return fail(Code::client_lost, "add",
+              fmt::format("{}: the media driver takes no commands, and there is no room for more; "
+                          "the client begins anew",
+                          what));
+}
 
 Result<std::unique_ptr<Add<transport::Publication>>> Connection::add_publication(
     const std::string& channel, std::int32_t stream_id, base::Nanos deadline_ns) {
   if (auto valid = check_address(channel, stream_id); !valid) return fail(std::move(valid.error()));
   std::string what = fmt::format("publication {} stream {}", channel, stream_id);
   PublicationKind::Async* async = nullptr;
-  if (aeron_async_add_exclusive_publication(&async, client_, channel.c_str(), stream_id) != 0) {
-    return fail(aeron_error(Code::transport_error, "add", what));
+  if (auto begun = begin(what,
+                         [&] {
+                           return aeron_async_add_exclusive_publication(&async, client_,
+                                                                        channel.c_str(), stream_id);
+                         });
+      !begun) {
+    return fail(std::move(begun.error()));
   }
-  return std::make_unique<AeronAdd<PublicationKind>>(client_, async, PublicationKind{},
+  return std::make_unique<AeronAdd<PublicationKind>>(*this, async, PublicationKind{},
                                                      std::move(what), deadline_ns);
 }
 
@@ -284,12 +324,17 @@ Result<std::unique_ptr<Add<transport::Subscription>>> Connection::add_subscripti
   const std::string untethered = with_parameter(channel, "tether", "false");
   std::string what = fmt::format("subscription {} stream {}", untethered, stream_id);
   SubscriptionKind::Async* async = nullptr;
-  if (aeron_async_add_subscription(&async, client_, untethered.c_str(), stream_id,
-                                   images == nullptr ? nullptr : &on_available, images,
-                                   images == nullptr ? nullptr : &on_unavailable, images) != 0) {
-    return fail(aeron_error(Code::transport_error, "add", what));
+  if (auto begun = begin(what,
+                         [&] {
+                           return aeron_async_add_subscription(
+                               &async, client_, untethered.c_str(), stream_id,
+                               images == nullptr ? nullptr : &on_available, images,
+                               images == nullptr ? nullptr : &on_unavailable, images);
+                         });
+      !begun) {
+    return fail(std::move(begun.error()));
   }
-  return std::make_unique<AeronAdd<SubscriptionKind>>(client_, async, SubscriptionKind{stream_id},
+  return std::make_unique<AeronAdd<SubscriptionKind>>(*this, async, SubscriptionKind{stream_id},
                                                       std::move(what), deadline_ns);
 }
 
@@ -305,11 +350,16 @@ Result<std::unique_ptr<Add<transport::Counter>>> Connection::add_counter(const C
   std::string what = fmt::format("counter \"{}\"", label);
   CounterKind::Async* async = nullptr;
   const auto* key = static_cast<const std::uint8_t*>(static_cast<const void*>(spec.key.data()));
-  if (aeron_async_add_counter(&async, client_, spec.type_id, key, spec.key.size(), label.c_str(),
-                              label.size()) != 0) {
-    return fail(aeron_error(Code::transport_error, "add", what));
+  if (auto begun = begin(what,
+                         [&] {
+                           return aeron_async_add_counter(&async, client_, spec.type_id, key,
+                                                          spec.key.size(), label.c_str(),
+                                                          label.size());
+                         });
+      !begun) {
+    return fail(std::move(begun.error()));
   }
-  return std::make_unique<AeronAdd<CounterKind>>(client_, async, CounterKind{}, std::move(what),
+  return std::make_unique<AeronAdd<CounterKind>>(*this, async, CounterKind{}, std::move(what),
                                                  deadline_ns);
 }
 

@@ -39,14 +39,25 @@ class Connection final : public transport::Connection {
   // What Aeron's client last complained of; it never ends the process. Any thread.
   std::string last_error() const;
 
+  aeron_t* client() const noexcept { return client_; }
+  // Of this client nothing may be called any more but what handles do.
+  bool spoilt() const noexcept { return spoilt_; }
+
  private:
   Connection() = default;
   static void on_error(void* clientd, int code, const char* message) noexcept;
+  // Begins an add. Where there is no room for the command, Aeron (1.54, invoked) frees the add and leaves it in its
+  // list of those that wait for an answer: whoever goes through that list uses it again, and aeron_close() frees it
+  // again. So such a client is lost, and left alone for good.
+  template <class Begin>
+  Result<void> begin(const std::string& what, Begin&& call);
 
   aeron_context_t* context_ = nullptr;
   aeron_t* client_ = nullptr;
   bool invoked_ = false;
-  mutable std::mutex error_mutex_;  // errors come on Aeron's thread, far from any frame
+  bool spoilt_ = false;
+  std::atomic<bool> no_room_{false};  // for a command, during the last add
+  mutable std::mutex error_mutex_;    // errors come on Aeron's thread, far from any frame
   std::string error_;
   std::string complaint_;  // the last of those that do not pass
 };
