@@ -203,7 +203,10 @@ int ConsumerAgent::add_links(AgentContext& context) {
   wired_ = {};  // the port drains its subscription from here on, mapped or not
   rewire(context);
   // A consumer exists before its stream does: the port says `connecting` meanwhile.
-  if (request_ != nullptr) std::exchange(request_, nullptr)->complete(lender_.cell());
+  if (request_ != nullptr) {
+    handed_over_ = true;
+    std::exchange(request_, nullptr)->complete(lender_.cell());
+  }
   return *step;
 }
 
@@ -277,7 +280,6 @@ void ConsumerAgent::on_connection_lost(AgentContext& context) {
 // The port is gone or the client ends: nothing is lent any more but what is out.
 void ConsumerAgent::let_go(AgentContext& context) {
   closed_ = true;
-  const bool taken = request_ == nullptr;
   if (request_ != nullptr)
     std::exchange(request_, nullptr)->fail_with(Error::hot(Code::closed, "Client"));
   adding_ = {};
@@ -286,8 +288,8 @@ void ConsumerAgent::let_go(AgentContext& context) {
   if (lease_ != nullptr) lease_->close(context);
   context.graveyard.bury(std::move(descriptors_));
   context.graveyard.bury(std::move(regions_));
-  // Nobody adopts what is in the mailbox of a port that is closed, or that no handle ever took.
-  if (!taken || lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
+  // Nobody adopts what is in the mailbox of a port that is closed, or that no handle will ever have.
+  if (!handed_over_ || lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
   lender_.collect();
 }
 

@@ -83,6 +83,8 @@ class ConsumerAgent final : private LeaseUser {
   AgentCounts counts_;
   Wired wired_;
   bool was_active_ = false;
+  bool handed_over_ =
+      false;  // the request is complete: there is, or was, somebody who has the port
   bool closed_ = false;
 };
 

@@ -187,8 +187,10 @@ void ProducerAgent::rewire() {
     bell_.wire(*wiring);
   }
   lender_.publish(std::move(wiring));
-  if (now.state == PortState::active && request_ != nullptr)
+  if (now.state == PortState::active && request_ != nullptr) {
+    handed_over_ = true;
     std::exchange(request_, nullptr)->complete(lender_.cell());
+  }
 }
 
 void ProducerAgent::on_connection_lost(AgentContext& context) {
@@ -207,7 +209,6 @@ void ProducerAgent::on_connection_lost(AgentContext& context) {
 // stays mapped until the last claim is back.
 Result<void> ProducerAgent::let_go(AgentContext& context) {
   closed_ = true;
-  const bool taken = request_ == nullptr;
   core_.on_close();
   adding_ = {};
   counters_.drop();
@@ -217,8 +218,8 @@ Result<void> ProducerAgent::let_go(AgentContext& context) {
   Result<void> removed = source_->end(context);
   context.graveyard.bury(std::move(descriptor_));
   context.graveyard.bury(std::move(regions_));
-  // Nobody adopts what is in the mailbox of a port that is closed, or that no handle ever took.
-  if (!taken || lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
+  // Nobody adopts what is in the mailbox of a port that is closed, or that no handle will ever have.
+  if (!handed_over_ || lender_.cell()->closed.load(std::memory_order_acquire)) lender_.take_mail();
   lender_.collect();
   return removed;
 }

@@ -64,6 +64,8 @@ class ProducerAgent final : private RegionUser {
   AgentCounts counts_;
   Standing posted_;  // what the last Wiring said
   bool was_active_ = false;
+  bool handed_over_ =
+      false;  // the request is complete: there is, or was, somebody who has the port
   bool closed_ = false;
 };
 

@@ -334,6 +334,30 @@ TEST_F(Leases, WithoutReattachARefusalFailsTheRequestAndALossClosesThePort) {
   EXPECT_EQ(node.told(NoticeKind::attached), 1);
 }
 
+// Mapped, and lost before there was a port that could have used it: nothing stays behind, however often that happens.
+TEST_F(Leases, ARequestThatFailsBehindItsMappingLeavesRoomForOthers) {
+  ClientOptions options = world.driver_options();
+  options.reattach = false;
+  Node& node = world.node(options);
+  node.spy->refuse = "subscription " + options.descriptor.channel + " " +
+                     std::to_string(options.descriptor.stream_id);
+  const auto all = base::limits::ports_per_client;
+  for (std::size_t i = 0; i < all; ++i) {
+    const auto request = node.request(world.consumer_options());
+    ASSERT_TRUE(comes([&] { return node.told(NoticeKind::mapped) == static_cast<int>(i + 1); }))
+        << i << heard(node);
+    world.driver->revoke(lease(Role::consumer));
+    ASSERT_TRUE(comes([&] { return request->state() != Request::State::pending; })) << i;
+    ASSERT_EQ(request->state(), Request::State::failed) << i;
+    ASSERT_NE(request->error().code(), Code::limit_exceeded) << i;
+    world.run_for(200 * ms);  // its node id rests
+  }
+  node.spy->refuse.clear();
+  const auto request = node.request(world.consumer_options());
+  ASSERT_TRUE(comes([&] { return request->state() != Request::State::pending; }));
+  EXPECT_EQ(request->state(), Request::State::complete) << request->error().message();
+}
+
 // Proves: DRV-79, DRV-80, DRV-145
 TEST_F(Leases, RegionsOutsideWhatMayBeMappedAreNotMapped) {
   world.driver->spoil = [](wire::driver::ShmAttachResponse& response) {
