@@ -1,6 +1,7 @@
 #include "agents/bell_thread.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -94,6 +95,58 @@ TEST_F(Bells, BetweenDisarmAndArmTheThreadTouchesNothing) {
     round(number++);
     return ends.size() == 4;
   }));
+}
+
+// Whoever has no room is looked after now and then; nobody is forgotten, nobody served for somebody else's word.
+TEST_F(Bells, BeyondTheKernelsLimitEverySeatIsServedAllTheSame) {
+  constexpr std::size_t words = 1 + base::limits::bells_per_consumer;
+  constexpr std::size_t seats = 2 * base::limits::futexes_per_wait / words;
+  struct Place {
+    BellThread::Seat seat;
+    int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    std::array<std::uint32_t, words> values{};
+    bool room = false;
+    bool readable() const {
+      pollfd wait{fd, POLLIN, 0};
+      return ::poll(&wait, 1, 0) == 1;
+    }
+  };
+  std::vector<std::unique_ptr<Place>> places;
+  const auto arm = [&](Place& place) {
+    std::array<base::FutexWord, words> futexes;
+    for (std::size_t i = 0; i < words; ++i)
+      futexes[i] = {&place.values[i], place.values[i], base::FutexScope::process};
+    bells_.arm(place.seat, futexes, {}, base::SystemClock::monotonic() + 3'600'000'000'000);
+  };
+  std::size_t roomy = 0;
+  for (std::size_t i = 0; i < seats; ++i) {
+    Place& place = *places.emplace_back(std::make_unique<Place>());
+    ASSERT_TRUE(bells_.add(place.seat, place.fd, "test"));
+    place.room = bells_.make_room(place.seat, words);
+    roomy += place.room ? 1U : 0U;
+    arm(place);
+  }
+  EXPECT_EQ(roomy, (base::limits::futexes_per_wait - 1) / words);
+  // The last word of each, in an order that mixes those with room and those without.
+  for (std::size_t i = 0; i < seats; ++i) {
+    Place& place = *places[i * 7 % seats];
+    EXPECT_FALSE(place.readable()) << i;
+    std::atomic_ref<std::uint32_t>(place.values.back()).store(1, std::memory_order_seq_cst);
+    (void)base::futex_wake_all(&place.values.back(), base::FutexScope::process);
+    EXPECT_TRUE(eventually([&] { return place.readable(); })) << i << " room " << place.room;
+    std::size_t served = 0;
+    for (const auto& one : places) served += one->readable() ? 1U : 0U;
+    EXPECT_EQ(served, 1U) << i;
+    EXPECT_EQ(bells_.disarm(place.seat), BellThread::End::rung);
+    std::uint64_t count = 0;
+    ASSERT_EQ(::read(place.fd, &count, sizeof count), static_cast<ssize_t>(sizeof count));
+    EXPECT_EQ(count, 1U);
+    arm(place);
+  }
+  for (const auto& place : places) {
+    bells_.remove(place->seat);
+    ::close(place->fd);
+  }
 }
 
 TEST_F(Bells, ThreadHasItsOwnName) {

@@ -106,6 +106,72 @@ TEST(Invoked, PendingIsServedByWhicheverThreadDrives) {
   driving.join();
 }
 
+// What waits in one thread, driving the client, ends when another closes it: in the middle of a duty cycle or between
+// two, asleep or not.
+TEST(Invoked, ClosingInAnotherThreadEndsWhateverWaits) {
+  Deployment deployment;
+  deployment.start();
+  for (unsigned round = 0; round < 24; ++round) {
+    SCOPED_TRACE(round);
+    auto client = deployment.connect(Threading::invoked);
+    auto consumer = client.consumer({.stream = stream}).wait(patience).value();
+    std::atomic<bool> begun{false};
+    Code ended = Code::ok;
+    std::thread waiting([&] {
+      begun.store(true);
+      switch (round % 3) {
+        case 0:
+          ended = consumer.next(patience).error().code();
+          return;
+        case 1:
+          ended = consumer.latest(patience).error().code();
+          return;
+        default: {
+          // A state that it has not been told of yet ends a wait, too.
+          auto outcome = consumer.wait(patience);
+          while (outcome) {
+            (void)consumer.poll([](const Frame&) {});
+            outcome = consumer.wait(patience);
+          }
+          ended = outcome.error().code();
+        }
+      }
+    });
+    EXPECT_TRUE(test::eventually([&] { return begun.load(); }));
+    for (unsigned i = 0; i < round * round; ++i) std::this_thread::yield();
+    EXPECT_TRUE(client.close());
+    waiting.join();
+    EXPECT_EQ(ended, Code::closed);
+    EXPECT_EQ(consumer.state(), PortState::closed);
+    EXPECT_EQ(client.do_work(), 0);
+  }
+}
+
+// A consumer that sleeps when there is no producer, no mapping and no image: all of them come meanwhile.
+TEST(Threads, AConsumerThatSleepsIsReachedByAProducerThatComesLater) {
+  Deployment deployment;
+  deployment.start();
+  auto reading = deployment.connect();
+  auto consumer = reading.consumer({.stream = stream}).wait(patience).value();
+  std::atomic<bool> done{false};
+  Outcome outcome = Outcome::ended;
+  std::thread waiting([&] {
+    auto view = consumer.next(patience);
+    if (view) outcome = view->finish();
+    done.store(true);
+  });
+  auto writing = deployment.connect();
+  auto options = deployment.producer_options();
+  options.wake_waiters = true;
+  auto producer = writing.producer(options).wait(patience).value();
+  EXPECT_TRUE(test::eventually([&] {
+    (void)send(producer, 1);
+    return done.load();
+  }));
+  waiting.join();
+  EXPECT_NE(outcome, Outcome::ended);
+}
+
 // Ports in threads of their own, a client in a third, all of them at once.
 TEST(Threads, PortsRunBesideOneAnotherAndTheirClient) {
   Deployment deployment;

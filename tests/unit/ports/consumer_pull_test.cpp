@@ -102,6 +102,55 @@ TEST(ConsumerNext, AViewOfAMappingThatEndedKeepsItsMemoryAndIsNotDelivered) {
   EXPECT_TRUE(rig.balanced());
 }
 
+// The header is the same, and its pool another: what was valid for one mapping says nothing about the next, neither to
+// the pull forms nor to poll(), and an open view keeps its own.
+TEST(ConsumerNext, AHeaderThatRepeatsInAnotherMappingIsReadAnew) {
+  using Pools = std::vector<shm::PoolSpec>;
+  const auto pool_two_of_two = Pools{{2, 64, {}}, {1, 256, {}}};
+  const auto larger = Pools{{1, 512, {}}};
+  const auto smaller = Pools{{1, 128, {}}};
+  TestRegions first(epoch, 8, pool_two_of_two);
+  TestRegions second(epoch + 1, 8, larger);
+  TestRegions third(epoch + 2, 8, smaller);
+  ConsumerRig rig;
+  Polled polled;
+  const auto polls = [&](TestRegions& regions, std::uint64_t seq) {
+    const auto before = polled.delivered;
+    rig.send(regions, seq);
+    polled.delivered += rig.port
+                            .poll([&](const OpenFrame& frame) {
+                              EXPECT_EQ(frame.payload, regions.payload(1, seq));
+                              EXPECT_TRUE(is_frame({frame.payload, 100}, regions.epoch, seq));
+                              EXPECT_EQ(frame.info.epoch, regions.epoch);
+                              return Visit::unproved;
+                            })
+                            .delivered;
+    EXPECT_EQ(polled.delivered, before + 1);
+  };
+  const auto pulls = [&](TestRegions& regions, std::uint64_t seq) {
+    rig.send(regions, seq);
+    const OpenFrame* view = rig.port.next(polled);
+    ASSERT_NE(view, nullptr);
+    EXPECT_EQ(view->payload, regions.payload(1, seq));
+    EXPECT_TRUE(is_frame({view->payload, 100}, regions.epoch, seq));
+    EXPECT_EQ(view->info.epoch, regions.epoch);
+  };
+  rig.attach(first);
+  polls(first, 1);
+  pulls(first, 2);
+  rig.attach(second);
+  polls(second, 1);
+  EXPECT_TRUE(is_frame({first.payload(1, 2), 100}, epoch, 2));
+  EXPECT_EQ(rig.port.finish(Visit::unproved), Outcome::ended);
+  pulls(second, 2);
+  EXPECT_EQ(rig.port.finish(Visit::unproved), Outcome::delivered);
+  rig.attach(third);
+  pulls(third, 1);
+  EXPECT_EQ(rig.port.finish(Visit::unproved), Outcome::delivered);
+  polls(third, 2);
+  EXPECT_TRUE(rig.balanced());
+}
+
 TEST(ConsumerNext, AViewOutlivesTheClosingOfItsPort) {
   TestRegions regions(epoch);
   ConsumerRig rig;
