@@ -12,6 +12,7 @@ namespace {
 
 constexpr base::Nanos first_pause_ns = 1'000'000'000;
 constexpr base::Nanos longest_pause_ns = 64'000'000'000;
+constexpr base::Nanos choice_interval_ns = 10'000'000;
 
 // In driver mode the lease names the port.
 std::uint32_t id_of(const Cell& cell, std::uint32_t id) noexcept {
@@ -64,20 +65,55 @@ bool WaiterList::passed_over(const transport::CounterPlace& place, base::Nanos n
   return known != silent_.end() && known->place == place && now < known->until_ns;
 }
 
-void WaiterList::look_at_silent(base::Nanos now) {
-  std::erase_if(silent_, [&](const Silent& s) {
-    return !s.place.live() || now >= s.forget_ns || (now < s.until_ns && says_awake(s.place));
-  });
+bool WaiterList::look_at_silent(base::Nanos now) {
+  return 0 < std::erase_if(silent_, [&](const Silent& s) {
+           return !s.place.live() || now >= s.forget_ns ||
+                  (now < s.until_ns && says_awake(s.place));
+         });
+}
+
+bool WaiterList::look_at(const WakeFinder& finder, base::Nanos now) {
+  if (std::exchange(looks_, finder.looks()) == finder.looks()) return false;
+  before_.swap(candidates_);
+  candidates_.clear();
+  for (const WakeCounter& counter : finder.armed()) {
+    if (counter.stream != stream_) continue;
+    Candidate candidate{counter.id, counter.place, now};
+    const auto known =
+        std::ranges::lower_bound(before_, counter.id, std::ranges::less(), &Candidate::id);
+    if (known != before_.end() && known->place == counter.place && says_awake(counter.place))
+      candidate.asleep_ns = known->asleep_ns;
+    candidates_.push_back(candidate);
+  }
+  return true;
+}
+
+void WaiterList::choose(base::Nanos now) {
+  scratch_.clear();
+  before_.clear();
+  for (const Candidate& candidate : candidates_) {
+    if (!passed_over(candidate.place, now)) before_.push_back(candidate);
+  }
+  if (before_.size() > base::limits::waiters_per_producer) {
+    const auto rank = [&](const Candidate& candidate) {
+      const bool sleeps = now - candidate.asleep_ns < base::limits::awake_waiter_ns;
+      const bool served = std::ranges::find(served_, candidate.place) != served_.end();
+      return std::pair((sleeps ? 0 : 2) + (served ? 0 : 1), candidate.id);
+    };
+    std::ranges::sort(before_, std::ranges::less(), rank);
+    before_.resize(base::limits::waiters_per_producer);
+    std::ranges::sort(before_, std::ranges::less(), &Candidate::id);
+  }
+  for (const Candidate& candidate : before_) scratch_.push_back(candidate.place);
+  before_.clear();
 }
 
 bool WaiterList::update(const WakeFinder& finder, base::Nanos now) {
-  look_at_silent(now);
-  scratch_.clear();
-  for (const WakeCounter& counter : finder.armed()) {
-    if (scratch_.size() == base::limits::waiters_per_producer) break;
-    if (counter.stream != stream_ || passed_over(counter.place, now)) continue;
-    scratch_.push_back(counter.place);
-  }
+  const bool seen_awake = look_at_silent(now);
+  // Who was passed over for long enough waits for the end of the interval.
+  if (!look_at(finder, now) && !seen_awake && now < next_choice_ns_) return false;
+  next_choice_ns_ = now + choice_interval_ns;
+  choose(now);
   if (scratch_ == served_) return false;
   served_.swap(scratch_);
   ++version_;
@@ -103,7 +139,10 @@ bool WaiterList::on_silent(std::uint64_t version, std::uint64_t mask, base::Nano
     // Who behaves for as long as it was passed over has made it good.
     known->forget_ns = known->until_ns + known->pause_ns;
   }
-  if (marked) ++version_;
+  if (marked) {
+    ++version_;
+    next_choice_ns_ = 0;
+  }
   return marked;
 }
 

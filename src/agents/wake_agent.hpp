@@ -39,7 +39,9 @@ class WakeCounterAdd {
 };
 
 // Which waiters a producer serves. Waiters that no wake finds are passed over for a while, the longer the more
-// often, and at once no more when they are seen to be awake.
+// often, and at once no more when they are seen to be awake. Where there are more than it can serve, those go first
+// that were seen asleep lately: who never sleeps needs no wake-up. Of those that are left, the ones
+// that are served already, then the lowest counter ids.
 class WaiterList {
  public:
   explicit WaiterList(std::uint32_t stream) noexcept : stream_(stream) {}
@@ -61,14 +63,29 @@ class WaiterList {
     base::Nanos until_ns = 0;  // passed over until then
     base::Nanos forget_ns = 0;
   };
+  // Somebody who may be served.
+  struct Candidate {
+    std::int32_t id = 0;
+    transport::CounterPlace place;
+    base::Nanos asleep_ns = 0;  // when it was last seen asleep, or first seen
+  };
   WaiterList(std::uint32_t stream, std::uint64_t version) noexcept
       : stream_(stream), version_(version) {}
-  void look_at_silent(base::Nanos now);
+  // At each look of the finder's: true then.
+  bool look_at(const WakeFinder& finder, base::Nanos now);
+  // Leaves in scratch_ whom to serve now, by rising id.
+  void choose(base::Nanos now);
+  // True when one counts again.
+  bool look_at_silent(base::Nanos now);
   bool passed_over(const transport::CounterPlace& place, base::Nanos now) const noexcept;
 
   std::uint32_t stream_;
   std::vector<transport::CounterPlace> served_;
   std::vector<transport::CounterPlace> scratch_;
+  std::vector<Candidate> candidates_;  // by rising id
+  std::vector<Candidate> before_;
+  std::uint64_t looks_ = 0;  // of the finder's, the last one that was seen
+  base::Nanos next_choice_ns_ = 0;
   std::vector<Silent> silent_;  // by rising address, one for each
   std::uint64_t version_ = 1;
 };

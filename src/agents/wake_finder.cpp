@@ -35,6 +35,7 @@ void WakeFinder::do_work(const std::shared_ptr<Generation>& generation, base::Na
   const auto known = generation_.lock();
   if (generation != known || generation == nullptr) {
     if (!bells_.empty() || !armed_.empty()) ++version_;
+    ++looks_;
     bells_.clear();
     armed_.clear();
     generation_ = generation;
@@ -42,6 +43,7 @@ void WakeFinder::do_work(const std::shared_ptr<Generation>& generation, base::Na
   }
   if (generation == nullptr || now < next_look_ns_) return;
   next_look_ns_ = now + look_interval_ns;
+  ++looks_;
   const auto look = [&](std::int32_t type_id, std::vector<WakeCounter>& list) {
     find(*generation->connection, type_id, scratch_);
     if (std::ranges::equal(scratch_, list)) return;

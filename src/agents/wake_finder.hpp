@@ -40,6 +40,8 @@ class WakeFinder {
 
   // Another one whenever the lists are others.
   std::uint64_t version() const noexcept { return version_; }
+  // Another one for every look.
+  std::uint64_t looks() const noexcept { return looks_; }
   // By rising counter id.
   std::span<const WakeCounter> bells() const noexcept { return bells_; }
   std::span<const WakeCounter> armed() const noexcept { return armed_; }
@@ -52,6 +54,7 @@ class WakeFinder {
   std::weak_ptr<Generation> generation_;
   base::Nanos next_look_ns_ = 0;
   std::uint64_t version_ = 1;
+  std::uint64_t looks_ = 0;
 };
 
 }  // namespace tensorpool::agents

@@ -36,6 +36,8 @@ inline constexpr std::size_t wake_counters = 1024;  // bells, and armed counters
 inline constexpr std::size_t silent_waiters = 1024;  // remembered by a producer
 inline constexpr std::uint32_t empty_wakes = 64;     // that a waiter may cause in a row, and for
 inline constexpr std::int64_t empty_wakes_ns = 100'000'000;  // how long, before it is passed over
+inline constexpr std::int64_t awake_waiter_ns =
+    5'000'000'000;  // never seen asleep for so long, it makes room for one that sleeps
 inline constexpr std::int64_t wait_spin_ns = 1'000'000'000;  // largest WaitOptions::spin_ns
 inline constexpr std::uint32_t wait_yields = 1'000'000;      // largest WaitOptions::yields
 inline constexpr std::size_t futexes_per_wait = 128;         // the kernel's own limit
@@ -74,9 +76,9 @@ inline constexpr std::size_t config_profiles = 1024;
 static_assert(inbox_entries >= static_cast<std::size_t>(fragments_per_poll));
 static_assert((commands & (commands - 1)) == 0);
 static_assert(silent_waiters >= wake_counters);
+static_assert(sleepers_per_ring >= static_cast<int>(waiters_per_producer));
 static_assert(bells_per_consumer + 1 <= futexes_per_wait);
 static_assert(waiters_per_producer <= 16);  // a bit each in a note
-static_assert(sleepers_per_ring >= static_cast<int>(waiters_per_producer));
 static_assert(driver_node_ids >= driver_leases_max + driver_pending_attaches + 1024);
 
 }  // namespace tensorpool::base::limits

@@ -43,6 +43,7 @@ class Stranger {
         counter_key(of_stream, 500 + static_cast<std::uint32_t>(counters_.size()), 1);
     return add(type_id, key);
   }
+  transport::Counter& at(std::size_t i) { return *counters_.at(i); }
   void remove(std::size_t i) {
     counters_.erase(counters_.begin() + static_cast<std::ptrdiff_t>(i));
   }
@@ -138,7 +139,6 @@ TEST(Wake, ProducerAndConsumerFindEachOtherAndTheBellCountsCommits) {
   EXPECT_EQ(s.producer->cell().producer.sessions.get(), 1U);
 }
 
-TEST(Wake, ACommitThatReachesNobodyRingsNoBell) {
 // Its descriptors come from a producer whose bell nobody knows yet, so the port has to look by itself.
 TEST(Wake, APublisherThatIsJoinedEndsTheSleepOfEveryPort) {
   Scene s;
@@ -171,6 +171,7 @@ TEST(Wake, APublisherThatIsJoinedEndsTheSleepOfEveryPort) {
   EXPECT_EQ(s.consumer->cell().kick, later);
 }
 
+TEST(Wake, ACommitThatReachesNobodyRingsNoBell) {
   Scene s;
   s.consumer->close();
   s.world.run_for(sec);
@@ -204,6 +205,40 @@ TEST(Wake, TheLowestCounterIdsAreServedAndWhoGoesMakesRoom) {
   stranger.remove(3);
   ASSERT_TRUE(s.world.run_until([&] { return s.of_producer().others[15] == places[16]; }, 5 * sec));
   EXPECT_EQ(s.of_producer().count, base::limits::waiters_per_producer);
+}
+
+TEST(Wake, WhereThereAreTooManyWhoSleepsGoesBeforeWhoNeverDoes) {
+  constexpr std::size_t most = base::limits::waiters_per_producer;
+  Scene s;
+  Stranger stranger(s.world);
+  for (std::size_t i = 0; i < most; ++i) (void)stranger.add(armed_type_id);  // never sleep
+  ASSERT_TRUE(s.serves(most));
+  std::vector<transport::CounterPlace> sleepers;
+  for (int i = 0; i < 3; ++i) {
+    transport::Counter& counter = stranger.add(armed_type_id);
+    counter.set(1);
+    sleepers.push_back(counter.place());
+  }
+  const auto serves_sleepers = [&] {
+    const WakeLinks& links = s.of_producer();
+    return std::ranges::all_of(sleepers, [&](const auto& place) {
+      return std::ranges::find(links.others, place) != links.others.end();
+    });
+  };
+  EXPECT_TRUE(s.world.run_until(serves_sleepers));
+  EXPECT_EQ(s.of_producer().count, most);
+  // They keep their places, also while none of them is seen asleep for once.
+  const std::uint64_t version = s.of_producer().version;
+  s.world.run_for(20 * sec);
+  for (std::size_t i = most; i < most + 3; ++i) stranger.at(i).set(0);
+  s.world.run_for(20 * sec);
+  EXPECT_TRUE(serves_sleepers());
+  EXPECT_EQ(s.of_producer().version, version);
+  // Until somebody comes who does sleep while they do no more.
+  transport::Counter& late = stranger.add(armed_type_id);
+  late.set(1);
+  sleepers = {late.place()};
+  EXPECT_TRUE(s.world.run_until(serves_sleepers));
 }
 
 TEST(Wake, AConsumerWaitsForTheNewestBellsOfItsStream) {
