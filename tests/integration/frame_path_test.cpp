@@ -238,6 +238,26 @@ TEST(FramePath, wakes_who_sleeps_with_one_system_call_and_nothing_else) {
   EXPECT_EQ(report.calls.locks, 0U);
 }
 
+// Of the thread that waits in the application's place, and holds one while it looks at all.
+TEST(FramePath, takes_the_wait_for_a_descriptor_back_without_a_lock) {
+  if (TENSORPOOL_CALLS_WATCHED == 0) GTEST_SKIP() << "sanitizers take locks themselves";
+  const Folder folder;
+  FrameScene::folder = &folder;
+  WakeScene scene;
+  std::uint64_t locks = 0;
+  for (int i = 0; i < 10 * repetitions; ++i) {
+    ASSERT_TRUE(eventually([&] {
+      while (scene.consumer.poll([](const Frame&) {}).work() > 0) continue;
+      const auto ready = scene.consumer.arm();
+      return ready && !*ready;
+    }));
+    const std::uint64_t before = calls_so_far().locks;
+    (void)scene.consumer.poll([](const Frame&) {});
+    locks += calls_so_far().locks - before;
+  }
+  EXPECT_LE(locks, 2U) << "only where that thread stood still in the middle of it";
+}
+
 // The negative controls: what must not happen would be seen.
 struct Nothing {
   std::mutex mutex;
