@@ -3,12 +3,12 @@
 // Exits with 0 only if all that it promises was seen to happen.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <exception>
 #include <string>
 #include <vector>
 
 #include "demo/demo.hpp"
-#include "tp/connection.hpp"
+#include "tp/command_line.hpp"
 #include "tp/media_driver.hpp"
 #include "tp/output.hpp"
 #include "tp/publish.hpp"
@@ -36,16 +36,16 @@ struct CommandLine {
   std::vector<std::string> kills;
 };
 
-void add_options(CLI::App& app, CommandLine& line) {
-  app.add_option("--seconds", line.options.seconds, "how long")
-      ->capture_default_str()
-      ->check(cli::between(2, 86400));
-  app.add_option("--input", line.options.input, "source of the main stream, as in tp publish")
-      ->capture_default_str();
-  app.add_option("--kill", line.kills, "producer, consumer, driver or media-driver")
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember({"producer", "consumer", "driver", "media-driver"}));
-  app.add_flag("--json", line.options.json, "one JSON object a line; the last is the summary");
+void add_options(cli::Command& app, CommandLine& line) {
+  app.option("--seconds", line.options.seconds, "how long")
+      .show_default()
+      .check(cli::between(2, 86400));
+  app.option("--input", line.options.input, "source of the main stream, as in tp publish")
+      .show_default();
+  app.option("--kill", line.kills, "producer, consumer, driver or media-driver")
+      .one_at_a_time()
+      .check(cli::one_of({"producer", "consumer", "driver", "media-driver"}));
+  app.flag("--json", line.options.json, "one JSON object a line; the last is the summary");
   app.footer(std::string(about) + cli::exit_codes_text);
 }
 
@@ -90,24 +90,20 @@ int run(const DemoOptions& options) {
 int main(int argc, char** argv) {
   using namespace tensorpool;
   cli::catch_signals();
-  CLI::App app{"Frames from one process to others through shared memory", "demo"};
+  cli::Program app("Frames from one process to others through shared memory", "demo");
+  app.refuse_with(cli::print_error, cli::exit_usage);
   demo::CommandLine line;
-  int exit_code = cli::exit_ok;
   demo::add_options(app, line);
   // What the children are; hidden, since `tp` is the door to them.
-  for (CLI::App* hidden :
-       {cli::register_publish(app, exit_code), cli::register_watch(app, exit_code),
-        cli::register_media_driver(app, exit_code)})
-    hidden->group("");
+  for (cli::Command hidden :
+       {cli::register_publish(app), cli::register_watch(app), cli::register_media_driver(app)})
+    hidden.hide();
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return cli::not_run(app, error);
+    if (const auto exit_code = app.read(argc, argv)) return *exit_code;
   } catch (const std::exception& error) {
     cli::print_error(error.what());
     return cli::exit_failed;
   }
-  if (!app.get_subcommands().empty()) return exit_code;
   for (const std::string& kill : line.kills)
     line.options.kills.push_back(*demo::role_to_kill(kill));
   return demo::run(line.options);

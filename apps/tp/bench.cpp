@@ -15,7 +15,6 @@
 #include "bench/stage.hpp"
 #include "bench/workloads.hpp"
 #include "tp/bench_text.hpp"
-#include "tp/connection.hpp"
 #include "tp/output.hpp"
 
 namespace tensorpool::cli {
@@ -154,31 +153,30 @@ int run_bench(const BenchOptions& options) {
 
 }  // namespace
 
-CLI::App* register_bench(CLI::App& root, int& exit_code) {
+Command register_bench(Command& root) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* app = root.add_subcommand(
-      "bench", "Measure tensorpool on this machine, and say what stands in the way");
-  app->add_option("--seconds", options->seconds,
-                  "About how long; rounds are repeated until then, at least one (default 25)")
-      ->check(between(1, most_seconds));
-  app->add_option(
-         "--size", options->sizes,
-         "Payload sizes for latency and throughput, such as 64KiB,8MiB (default 64 B and 640 "
-         "KiB, 64 KiB and 8 MiB)")
-      ->delimiter(',');
-  app->add_flag("--machine", options->machine,
-                "Measure nothing: only what this machine is and what stands in the way");
-  app->add_flag("--json", options->json, "One JSON object");
-  app->footer(std::string("Latency beside raw Aeron, throughput beside memcpy, the wake-up of a "
-                          "sleeping consumer beside\n"
-                          "a bare futex, in processes of their own that it pins, with a media "
-                          "driver of its own in\n"
-                          "/dev/shm; all of it is gone afterwards. Close other programs first.\n"
-                          "  tp bench\n"
-                          "  tp bench --machine\n"
-                          "  tp bench --seconds 120 --size 2MiB --json\n\n") +
-              exit_codes_text);
-  app->callback([options, &exit_code] { exit_code = run_bench(*options); });
+  Command app =
+      root.command("bench", "Measure tensorpool on this machine, and say what stands in the way");
+  app.option("--seconds", options->seconds,
+             "About how long; rounds are repeated until then, at least one (default 25)")
+      .check(between(1, most_seconds));
+  app.option("--size", options->sizes,
+             "Payload sizes for latency and throughput, such as 64KiB,8MiB (default 64 B and 640 "
+             "KiB, 64 KiB and 8 MiB)")
+      .delimiter(',');
+  app.flag("--machine", options->machine,
+           "Measure nothing: only what this machine is and what stands in the way");
+  app.flag("--json", options->json, "One JSON object");
+  app.footer(std::string("Latency beside raw Aeron, throughput beside memcpy, the wake-up of a "
+                         "sleeping consumer beside\n"
+                         "a bare futex, in processes of their own that it pins, with a media "
+                         "driver of its own in\n"
+                         "/dev/shm; all of it is gone afterwards. Close other programs first.\n"
+                         "  tp bench\n"
+                         "  tp bench --machine\n"
+                         "  tp bench --seconds 120 --size 2MiB --json\n\n") +
+             exit_codes_text);
+  app.runs([options] { return run_bench(*options); });
   return app;
 }
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 
-#include <charconv>
-#include <system_error>
 #include <utility>
 
 #include "config/load.hpp"
@@ -14,47 +12,6 @@
 
 namespace tensorpool::cli {
 
-CLI::Validator between(double least, double most) {
-  return CLI::Validator(
-      [least, most](std::string& text) {
-        double value = 0;
-        if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most)
-          return std::string();
-        return fmt::format("'{}' is no number from {} to {}", text, least, most);
-      },
-      fmt::format("{} to {}", least, most));
-}
-
-CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
-  return CLI::Validator(
-      [least, most](std::string& text) {
-        std::uint64_t value = 0;
-        const char* end = text.data() + text.size();
-        const auto [stopped, error] = std::from_chars(text.data(), end, value);
-        // A leading 0 would mean octal to CLI11.
-        const bool plain = text.size() == 1 || !text.starts_with('0');
-        if (error == std::errc() && stopped == end && plain && value >= least && value <= most)
-          return std::string();
-        return fmt::format("'{}' is no whole number from {} to {}", text, least, most);
-      },
-      fmt::format("{} to {}", least, most));
-}
-
-CLI::Validator absolute_path() {
-  return CLI::Validator(
-      [](std::string& text) {
-        if (text.starts_with('/')) return std::string();
-        return fmt::format("'{}' is no absolute path", text);
-      },
-      "absolute path");
-}
-
-int not_run(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) return app.exit(error);  // prints the help
-  print_error(error.what());
-  return exit_usage;
-}
-
 namespace {
 
 constexpr std::int64_t ms_ns = 1'000'000;
@@ -63,42 +20,41 @@ constexpr std::int64_t ms_ns = 1'000'000;
 constexpr std::initializer_list<const char*> lease_options{"--driver-config", "--keepalive-ms",
                                                            "--keepalive-grace"};
 
-void add_driver_options(CLI::App& app, ConnectionOptions& options) {
+void add_driver_options(Command& app, ConnectionOptions& options) {
   constexpr const char* group = "Driver mode";
-  app.add_option(
-         "--driver-config", options.driver_config,
-         "the driver's file: its endpoints, times and directories are taken from there, and "
-         "from the environment as the driver does")
-      ->group(group);
-  app.add_option("--keepalive-ms", options.keepalive_ms,
-                 "the driver's policies.lease_keepalive_interval_ms (default: 1000)")
-      ->check(whole_number(1, UINT32_MAX))
-      ->group(group);
-  app.add_option("--keepalive-grace", options.keepalive_grace,
-                 "the driver's policies.lease_expiry_grace_intervals (default: 3)")
-      ->check(whole_number(1, UINT32_MAX))
-      ->group(group);
+  app.option("--driver-config", options.driver_config,
+             "the driver's file: its endpoints, times and directories are taken from there, and "
+             "from the environment as the driver does")
+      .group(group);
+  app.option("--keepalive-ms", options.keepalive_ms,
+             "the driver's policies.lease_keepalive_interval_ms (default: 1000)")
+      .check(whole_number(1, UINT32_MAX))
+      .group(group);
+  app.option("--keepalive-grace", options.keepalive_grace,
+             "the driver's policies.lease_expiry_grace_intervals (default: 3)")
+      .check(whole_number(1, UINT32_MAX))
+      .group(group);
 }
 
-void add_endpoint_options(CLI::App& app, ConnectionOptions& options) {
+void add_endpoint_options(Command& app, ConnectionOptions& options) {
   constexpr const char* group =
       "Endpoints, as the driver (or the other side, in direct mode) has them";
-  app.add_option("--control-channel", options.control_channel,
-                 "Aeron channel (default: aeron:ipc?term-length=4m)")
-      ->group(group);
-  app.add_option("--control-stream", options.control_stream, "Aeron stream id (default: 1000)")
-      ->check(whole_number(1, INT32_MAX))
-      ->group(group);
-  app.add_option("--announce-channel", options.announce_channel,
-                 "Aeron channel (default: aeron:ipc?term-length=4m)")
-      ->group(group);
-  app.add_option("--announce-stream", options.announce_stream, "Aeron stream id (default: 1001)")
-      ->check(whole_number(1, INT32_MAX))
-      ->group(group);
-  app.add_option("--announce-period-ms", options.announce_period_ms,
-                 "how often regions are announced (default: 1000)")
-      ->check(whole_number(1, UINT32_MAX))
-      ->group(group);
+  app.option("--control-channel", options.control_channel,
+             "Aeron channel (default: aeron:ipc?term-length=4m)")
+      .group(group);
+  app.option("--control-stream", options.control_stream, "Aeron stream id (default: 1000)")
+      .check(whole_number(1, INT32_MAX))
+      .group(group);
+  app.option("--announce-channel", options.announce_channel,
+             "Aeron channel (default: aeron:ipc?term-length=4m)")
+      .group(group);
+  app.option("--announce-stream", options.announce_stream, "Aeron stream id (default: 1001)")
+      .check(whole_number(1, INT32_MAX))
+      .group(group);
+  app.option("--announce-period-ms", options.announce_period_ms,
+             "how often regions are announced (default: 1000)")
+      .check(whole_number(1, UINT32_MAX))
+      .group(group);
 }
 
 // CFG-93: what no message carries has to be the same on both sides.
@@ -147,43 +103,43 @@ Result<ClientOptions> client_options(const ConnectionOptions& given) {
 
 }  // namespace
 
-void add_connection_options(CLI::App& app, ConnectionOptions& options) {
-  app.add_option("--stream", options.stream, "stream id")
-      ->capture_default_str()
-      ->check(whole_number(1, INT32_MAX));
-  app.add_option(
+void add_connection_options(Command& app, ConnectionOptions& options) {
+  app.option("--stream", options.stream, "stream id")
+      .show_default()
+      .check(whole_number(1, INT32_MAX));
+  app.option(
          "--mode", options.mode,
          "driver: tp_driver owns the memory and lends it; direct: no driver, each producer owns "
          "its regions. Both sides of a stream use the same")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"driver", "direct"}));
-  app.add_option("--aeron-dir", options.aeron_dir,
-                 "directory of the media driver (default: AERON_DIR, then Aeron's own)")
-      ->check(absolute_path());
-  app.add_option("--media-driver", options.media_driver,
-                 "auto: start one inside this process when none is alive; never: wait for one "
-                 "(default: never in driver mode, since tp_driver brings one; auto in direct mode)")
-      ->check(CLI::IsMember({"auto", "never"}));
-  app.add_option("--media-driver-timeout", options.media_driver_timeout_s,
-                 "seconds until a media driver that does not answer counts as dead")
-      ->capture_default_str()
-      ->check(between(0.1, 3600));
+      .show_default()
+      .check(one_of({"driver", "direct"}));
+  app.option("--aeron-dir", options.aeron_dir,
+             "directory of the media driver (default: AERON_DIR, then Aeron's own)")
+      .check(absolute_path());
+  app.option("--media-driver", options.media_driver,
+             "auto: start one inside this process when none is alive; never: wait for one "
+             "(default: never in driver mode, since tp_driver brings one; auto in direct mode)")
+      .check(one_of({"auto", "never"}));
+  app.option("--media-driver-timeout", options.media_driver_timeout_s,
+             "seconds until a media driver that does not answer counts as dead")
+      .show_default()
+      .check(between(0.1, 3600));
   add_driver_options(app, options);
   add_endpoint_options(app, options);
 }
 
-bool refuse_given(const CLI::App& app, std::initializer_list<const char*> options,
+bool refuse_given(const Command& app, std::initializer_list<const char*> options,
                   std::string_view why) {
   bool any = false;
   for (const char* option : options) {
-    if (app.count(option) == 0) continue;
+    if (!app.given(option)) continue;
     print_error(fmt::format("{}: {}", option, why));
     any = true;
   }
   return any;
 }
 
-bool refuse_lease_options(const CLI::App& app, const ConnectionOptions& options) {
+bool refuse_lease_options(const Command& app, const ConnectionOptions& options) {
   return options.direct() &&
          refuse_given(app, lease_options,
                       "there is neither a driver nor a lease with --mode direct");

@@ -1,7 +1,6 @@
 // What publish and watch share: which mode, which media driver, which client.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "tensorpool/tensorpool.hpp"
+#include "tp/command_line.hpp"
 #include "tp/news.hpp"
 #include "tp/signals.hpp"
 
@@ -35,16 +35,13 @@ struct ConnectionOptions {
   bool direct() const noexcept { return mode == "direct"; }
 };
 
-void add_connection_options(CLI::App& app, ConnectionOptions& options);
+void add_connection_options(Command& app, ConnectionOptions& options);
 
 // True when one of `options` was given, which is said on standard error together with why it is wrong.
-bool refuse_given(const CLI::App& app, std::initializer_list<const char*> options,
+bool refuse_given(const Command& app, std::initializer_list<const char*> options,
                   std::string_view why);
 // The same for what only driver mode knows.
-bool refuse_lease_options(const CLI::App& app, const ConnectionOptions& options);
-
-// For options that are paths.
-CLI::Validator absolute_path();
+bool refuse_lease_options(const Command& app, const ConnectionOptions& options);
 
 // The client, and the media driver when this process runs it (it must outlive the client).
 struct Connection {
@@ -70,15 +67,6 @@ class Patience {
   std::chrono::steady_clock::time_point end_;
   int rounds_ = 0;
 };
-
-// For options that are numbers: unlike CLI11's own ranges it does not let "nan" pass.
-CLI::Validator between(double least, double most);
-// For counts and ids, in decimal digits: CLI11 takes "" for 0 and a number that is too large for some
-// other one.
-CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
-
-// The exit code of a command line that was not run: help, or what is wrong with it, which is printed.
-int not_run(const CLI::App& app, const CLI::ParseError& error);
 
 // What a request comes to within `limit`. Says on standard error when it waits for a media driver; a
 // signal ends the wait with the error `closed`, the limit with no_media_driver or timeout.

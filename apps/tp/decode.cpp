@@ -245,16 +245,16 @@ constexpr const char* help_footer =
 
 }  // namespace
 
-CLI::App* register_decode(CLI::App& root, int& exit_code) {
+Command register_decode(Command& root) {
   auto options = std::make_shared<DecodeOptions>();
-  CLI::App* app = root.add_subcommand("decode", "Show the fields of messages, one file each");
-  app->add_option("files", options->files, "files that hold one message each; - is standard input")
-      ->required();
-  app->add_flag("--hex", options->hex, "the files hold hexadecimal text");
-  app->add_flag("--strict", options->strict, "bytes after a message are an error");
-  app->add_flag("--json", options->json, "as everywhere; there is no other output");
-  app->footer(help_footer);
-  app->callback([options, &exit_code] { exit_code = decode(*options); });
+  Command app = root.command("decode", "Show the fields of messages, one file each");
+  app.option("files", options->files, "files that hold one message each; - is standard input")
+      .required();
+  app.flag("--hex", options->hex, "the files hold hexadecimal text");
+  app.flag("--strict", options->strict, "bytes after a message are an error");
+  app.flag("--json", options->json, "as everywhere; there is no other output");
+  app.footer(help_footer);
+  app.runs([options] { return decode(*options); });
   return app;
 }
 

@@ -1,10 +1,10 @@
 // tp decode: what a message says, field by field, as JSON.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "tp/command_line.hpp"
 
 namespace tensorpool::cli {
 
-CLI::App* register_decode(CLI::App& root, int& exit_code);
+Command register_decode(Command& root);
 
 }  // namespace tensorpool::cli

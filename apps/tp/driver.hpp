@@ -1,10 +1,10 @@
 // tp driver: status, streams, leases and the end of a driver, seen and asked from outside.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "tp/command_line.hpp"
 
 namespace tensorpool::cli {
 
-CLI::App* register_driver(CLI::App& root, int& exit_code);
+Command register_driver(Command& root);
 
 }  // namespace tensorpool::cli

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/limits.hpp"
-#include "tp/connection.hpp"
+#include "tp/command_line.hpp"
 #include "tp/output.hpp"
 #include "tp/signals.hpp"
 #include "transport/aeron/aeron_transport.hpp"
@@ -43,43 +43,36 @@ Result<std::unique_ptr<T>> complete(Result<std::unique_ptr<transport::Add<T>>> a
   }
 }
 
-CLI::Validator channel() {
-  return CLI::Validator(
-      [](std::string& text) {
-        return text.starts_with("aeron:") && text.size() <= base::limits::config_channel_bytes
-                   ? std::string()
-                   : fmt::format("'{}' is no Aeron channel (aeron:…, at most {} bytes)", text,
-                                 base::limits::config_channel_bytes);
-      },
-      "channel");
+Check channel() {
+  return {"channel", [](const std::string& text) {
+            return text.starts_with("aeron:") && text.size() <= base::limits::config_channel_bytes
+                       ? std::string()
+                       : fmt::format("'{}' is no Aeron channel (aeron:…, at most {} bytes)", text,
+                                     base::limits::config_channel_bytes);
+          }};
 }
 
 }  // namespace
 
 base::Nanos monotonic_now() noexcept { return base::SystemClock::monotonic(); }
 
-void add_place_options(CLI::App& app, DriverPlace& place) {
-  app.add_option("--aeron-dir", place.aeron_dir,
-                 "directory of the media driver (default: AERON_DIR, then Aeron's own)")
-      ->check(CLI::Validator(
-          [](std::string& text) {
-            return text.starts_with('/') ? std::string()
-                                         : fmt::format("'{}' is no absolute path", text);
-          },
-          "absolute path"));
-  app.add_option("--control-channel", place.control.channel, "channel of the control stream")
-      ->capture_default_str()
-      ->check(channel());
-  app.add_option("--control-stream", place.control.stream_id, "stream id of the control stream")
-      ->capture_default_str()
-      ->check(whole_number(1, INT32_MAX));
-  app.add_option("--announce-channel", place.announce_channel,
-                 "channel of the announces (default: that of the control stream)")
-      ->check(channel());
-  app.add_option("--announce-stream", place.announce_stream,
-                 "stream id of the announces, where they do not come on the control stream")
-      ->capture_default_str()
-      ->check(whole_number(1, INT32_MAX));
+void add_place_options(Command& app, DriverPlace& place) {
+  app.option("--aeron-dir", place.aeron_dir,
+             "directory of the media driver (default: AERON_DIR, then Aeron's own)")
+      .check(absolute_path());
+  app.option("--control-channel", place.control.channel, "channel of the control stream")
+      .show_default()
+      .check(channel());
+  app.option("--control-stream", place.control.stream_id, "stream id of the control stream")
+      .show_default()
+      .check(whole_number(1, INT32_MAX));
+  app.option("--announce-channel", place.announce_channel,
+             "channel of the announces (default: that of the control stream)")
+      .check(channel());
+  app.option("--announce-stream", place.announce_stream,
+             "stream id of the announces, where they do not come on the control stream")
+      .show_default()
+      .check(whole_number(1, INT32_MAX));
 }
 
 Result<std::string> living_media_driver(const std::string& aeron_dir) {

@@ -1,7 +1,6 @@
 // The streams of a driver, listened to from outside: no lease, no request, nobody notices.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -13,6 +12,7 @@
 
 #include "tensorpool/error.hpp"
 #include "tensorpool/options.hpp"
+#include "tp/command_line.hpp"
 #include "tp/driver_heard.hpp"
 #include "transport/transport.hpp"
 
@@ -30,7 +30,7 @@ struct DriverPlace {
     return {announce_channel.empty() ? control.channel : announce_channel, announce_stream};
   }
 };
-void add_place_options(CLI::App& app, DriverPlace& place);
+void add_place_options(Command& app, DriverPlace& place);
 
 // The media driver of `aeron_dir`, or why there is none.
 Result<std::string> living_media_driver(const std::string& aeron_dir);

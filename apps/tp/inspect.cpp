@@ -324,24 +324,24 @@ std::string check_slots(const std::string& text) {
 
 }  // namespace
 
-CLI::App* register_inspect(CLI::App& root, int& exit_code) {
+Command register_inspect(Command& root) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* app = root.add_subcommand("inspect", "Show what region files say, and what is wrong");
-  app->add_option("target", options->target,
-                  "a region file, its URI (shm:file?path=…), or the folder of an epoch")
-      ->required();
-  app->add_option("--slots", options->slots, "how many header slots to show, or 'all'")
-      ->capture_default_str()
-      ->check(CLI::Validator(check_slots, "N|all"));
-  app->add_flag("--json", options->json, "one JSON object per region");
-  app->footer(fmt::format(
+  Command app = root.command("inspect", "Show what region files say, and what is wrong");
+  app.option("target", options->target,
+             "a region file, its URI (shm:file?path=…), or the folder of an epoch")
+      .required();
+  app.option("--slots", options->slots, "how many header slots to show, or 'all'")
+      .show_default()
+      .check({"N|all", check_slots});
+  app.flag("--json", options->json, "one JSON object per region");
+  app.footer(fmt::format(
       "Files are only read; damaged and foreign ones are shown field by field.\n\n"
       "Examples:\n"
       "  tp inspect /dev/shm/tensorpool-me/default/10000/1/\n"
       "  tp inspect /dev/shm/tensorpool-me/default/10000/1/header.ring --slots all\n"
       "  tp inspect 'shm:file?path=/dev/shm/tensorpool-me/default/10000/1/1.pool' --json\n\n"
       "Exit codes: 0 sound, 1 something is wrong or unreadable, 2 wrong command line."));
-  app->callback([options, &exit_code] { exit_code = inspect(*options); });
+  app.runs([options] { return inspect(*options); });
   return app;
 }
 

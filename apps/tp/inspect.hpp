@@ -1,10 +1,10 @@
 // tp inspect: what the bytes of region files say, and what is wrong with them.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "tp/command_line.hpp"
 
 namespace tensorpool::cli {
 
-CLI::App* register_inspect(CLI::App& root, int& exit_code);
+Command register_inspect(Command& root);
 
 }  // namespace tensorpool::cli

@@ -87,7 +87,7 @@ Result<ProducerOptions> producer_options(const PublishOptions& options,
 }
 
 // CON-50, and the other way round.
-bool refuse_misplaced(const CLI::App& app, const ConnectionOptions& options) {
+bool refuse_misplaced(const Command& app, const ConnectionOptions& options) {
   if (options.direct()) {
     const bool leases = refuse_lease_options(app, options);
     return refuse_given(app, {"--allowed-base-dir"},
@@ -354,7 +354,7 @@ void print_begin(const PublishOptions& options, const ProducerOptions& wanted) {
                          options.connection.stream, options.connection.mode, regions));
 }
 
-int publish(const CLI::App& app, const PublishOptions& options) {
+int publish(const Command& app, const PublishOptions& options) {
   if (refuse_misplaced(app, options.connection)) return exit_usage;
   const auto raw = raw_format(options);
   if (!raw) return exit_usage;
@@ -382,61 +382,60 @@ int publish(const CLI::App& app, const PublishOptions& options) {
   return producer->statistics().balanced() ? exit_ok : exit_failed;
 }
 
-void add_region_options(CLI::App& app, PublishOptions& options) {
+void add_region_options(Command& app, PublishOptions& options) {
   constexpr const char* group =
       "Direct mode: regions of its own (in driver mode the driver decides)";
-  app.add_option("--slots", options.slots,
-                 "slots of the ring, a power of two (default: what 256 MiB hold, 16 to 1024)")
-      ->check(whole_number(1, UINT32_MAX))
-      ->group(group);
-  app.add_option("--pools", options.pools,
-                 "strides of the payload pools in bytes, multiples of 64 (default: the largest "
-                 "frame)")
-      ->delimiter(',')
-      ->check(whole_number(1, UINT32_MAX))
-      ->group(group);
-  app.add_option("--base-dir", options.base_dir, "where to create regions")
-      ->capture_default_str()
-      ->check(absolute_path())
-      ->group(group);
-  app.add_option("--namespace", options.namespace_name, "part of the regions' path")
-      ->capture_default_str()
-      ->group(group);
+  app.option("--slots", options.slots,
+             "slots of the ring, a power of two (default: what 256 MiB hold, 16 to 1024)")
+      .check(whole_number(1, UINT32_MAX))
+      .group(group);
+  app.option("--pools", options.pools,
+             "strides of the payload pools in bytes, multiples of 64 (default: the largest "
+             "frame)")
+      .delimiter(',')
+      .check(whole_number(1, UINT32_MAX))
+      .group(group);
+  app.option("--base-dir", options.base_dir, "where to create regions")
+      .show_default()
+      .check(absolute_path())
+      .group(group);
+  app.option("--namespace", options.namespace_name, "part of the regions' path")
+      .show_default()
+      .group(group);
 }
 
 }  // namespace
 
-CLI::App* register_publish(CLI::App& root, int& exit_code) {
+Command register_publish(Command& root) {
   auto options = std::make_shared<PublishOptions>();
-  CLI::App* app = root.add_subcommand("publish", "Publish frames of a source on a stream");
-  app->add_option(
+  Command app = root.command("publish", "Publish frames of a source on a stream");
+  app.option(
          "--input", options->input,
          "stars, pattern[:WxH[:dtype]], a PNG, JPEG, .npy or FITS file, a folder of pictures, a "
          "video (with the ffmpeg programs), or - for raw frames from standard input")
-      ->capture_default_str();
-  add_connection_options(*app, options->connection);
-  app->add_option("--rate", options->rate_hz,
-                  "frames per second; 0: as fast as possible (default: a video's own, else 100)")
-      ->check(between(0, 1e7));
-  app->add_option("--count", options->count, "end after this many frames; 0: no limit")
-      ->check(whole_number(0, UINT64_MAX));
-  app->add_flag("--loop", options->loop, "start again at the end of the source");
-  app->add_option("--dtype", options->dtype, "element type of raw frames, for example u16");
-  app->add_option("--shape", options->shape, "shape of raw frames, for example 512x640");
-  app->add_flag("--no-timestamps", options->no_timestamps,
-                "leave the publish time out of the descriptors");
-  app->add_flag("--json", options->json, "one JSON object a line");
-  app->add_option("--report", options->report_s, "seconds between two reports")
-      ->capture_default_str()
-      ->check(between(0.01, 86400));
-  app->add_option(
-         "--allowed-base-dir", options->connection.allowed_base_dirs,
-         "where the driver's regions may lie; may be given several times (default: /dev/shm)")
-      ->check(absolute_path())
-      ->allow_extra_args(false)
-      ->group("Driver mode");
-  add_region_options(*app, *options);
-  app->footer(fmt::format(
+      .show_default();
+  add_connection_options(app, options->connection);
+  app.option("--rate", options->rate_hz,
+             "frames per second; 0: as fast as possible (default: a video's own, else 100)")
+      .check(between(0, 1e7));
+  app.option("--count", options->count, "end after this many frames; 0: no limit")
+      .check(whole_number(0, UINT64_MAX));
+  app.flag("--loop", options->loop, "start again at the end of the source");
+  app.option("--dtype", options->dtype, "element type of raw frames, for example u16");
+  app.option("--shape", options->shape, "shape of raw frames, for example 512x640");
+  app.flag("--no-timestamps", options->no_timestamps,
+           "leave the publish time out of the descriptors");
+  app.flag("--json", options->json, "one JSON object a line");
+  app.option("--report", options->report_s, "seconds between two reports")
+      .show_default()
+      .check(between(0.01, 86400));
+  app.option("--allowed-base-dir", options->connection.allowed_base_dirs,
+             "where the driver's regions may lie; may be given several times (default: /dev/shm)")
+      .check(absolute_path())
+      .one_at_a_time()
+      .group("Driver mode");
+  add_region_options(app, *options);
+  app.footer(fmt::format(
       "Examples:\n"
       "  tp publish                                 a star field, 100 Hz; needs tp_driver\n"
       "  tp publish --mode direct                   the same without a driver\n"
@@ -446,7 +445,7 @@ CLI::App* register_publish(CLI::App& root, int& exit_code) {
       "  camera | tp publish --input - --dtype u16 --shape 512x640 --rate 0\n\n"
       "{}",
       exit_codes_text));
-  app->callback([app, options, &exit_code] { exit_code = publish(*app, *options); });
+  app.runs([app, options] { return publish(app, *options); });
   return app;
 }
 

@@ -1,10 +1,10 @@
 // tp publish: frames of a source into shared memory, at a rate.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "tp/command_line.hpp"
 
 namespace tensorpool::cli {
 
-CLI::App* register_publish(CLI::App& root, int& exit_code);
+Command register_publish(Command& root);
 
 }  // namespace tensorpool::cli

@@ -12,7 +12,6 @@
 
 #include "base/clock.hpp"
 #include "base/limits.hpp"
-#include "tp/connection.hpp"
 #include "tp/output.hpp"
 #include "tp/signals.hpp"
 #include "transport/aeron/aeron_transport.hpp"
@@ -200,28 +199,27 @@ int subscribers(const Options& options) {
 
 }  // namespace
 
-CLI::App* register_subscribers(CLI::App& root, int& exit_code) {
+Command register_subscribers(Command& root) {
   auto options = std::make_shared<Options>();
-  CLI::App* app = root.add_subcommand(
+  Command app = root.command(
       "subscribers", "Who reads the streams of a media driver, and who holds a publisher up");
-  app->add_option("--aeron-dir", options->aeron_dir,
-                  "The media driver's directory (default: AERON_DIR, else Aeron's own)")
-      ->check(absolute_path());
-  app->add_option(
-         "--stream-id", options->stream_id,
-         "Only this stream of the transport (descriptors: 1100, unless configured otherwise)")
-      ->check(CLI::Range(1, 2147483647));
-  app->add_option("--seconds", options->seconds,
-                  "Between the two looks that tell who stands still (default 1)")
-      ->check(between(0.1, 3600));
-  app->add_flag("--held-up", options->held_up_only, "Only publications that are held up");
-  app->add_flag("--json", options->json, "One JSON object per line");
-  app->footer(
+  app.option("--aeron-dir", options->aeron_dir,
+             "The media driver's directory (default: AERON_DIR, else Aeron's own)")
+      .check(absolute_path());
+  app.option("--stream-id", options->stream_id,
+             "Only this stream of the transport (descriptors: 1100, unless configured otherwise)")
+      .check(whole_number(1, INT32_MAX));
+  app.option("--seconds", options->seconds,
+             "Between the two looks that tell who stands still (default 1)")
+      .check(between(0.1, 3600));
+  app.flag("--held-up", options->held_up_only, "Only publications that are held up");
+  app.flag("--json", options->json, "One JSON object per line");
+  app.footer(
       std::string("tp subscribers --stream-id 1100\n"
                   "tp subscribers --held-up --json\n\n"
                   "Needs no client and disturbs nobody: it reads the media driver's counters.\n") +
       exit_codes_text);
-  app->callback([options, &exit_code] { exit_code = subscribers(*options); });
+  app.runs([options] { return subscribers(*options); });
   return app;
 }
 

@@ -1,10 +1,10 @@
 // tp subscribers: who reads the streams of a media driver, and who holds a publisher up.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "tp/command_line.hpp"
 
 namespace tensorpool::cli {
 
-CLI::App* register_subscribers(CLI::App& root, int& exit_code);
+Command register_subscribers(Command& root);
 
 }  // namespace tensorpool::cli

@@ -302,7 +302,7 @@ std::chrono::nanoseconds waiting_limit(double timeout_s) {
   return std::chrono::nanoseconds(static_cast<std::int64_t>(timeout_s * 1e9));
 }
 
-int watch(const CLI::App& app, const WatchOptions& options) {
+int watch(const Command& app, const WatchOptions& options) {
   if (refuse_lease_options(app, options.connection)) return exit_usage;
   std::unique_ptr<sources::Source> expected;
   if (!options.expect.empty()) {
@@ -341,42 +341,42 @@ int watch(const CLI::App& app, const WatchOptions& options) {
 
 }  // namespace
 
-CLI::App* register_watch(CLI::App& root, int& exit_code) {
+Command register_watch(Command& root) {
   auto options = std::make_shared<WatchOptions>();
-  CLI::App* app = root.add_subcommand("watch", "Watch a stream: rates, latency, losses, contents");
-  add_connection_options(*app, options->connection);
-  app->add_option("--base-dir,--allowed-base-dir", options->connection.allowed_base_dirs,
-                  "where regions may lie; may be given several times (default: /dev/shm)")
-      ->check(absolute_path())
-      ->allow_extra_args(false);
-  app->add_option("--report", options->report_s, "seconds between two reports")
-      ->capture_default_str()
-      ->check(between(0.01, 86400));
-  app->add_option("--count", options->count, "end after this many delivered frames")
-      ->check(whole_number(0, UINT64_MAX));
-  app->add_option("--timeout", options->timeout_s,
-                  "end when no frame, or no media driver, comes for so many seconds")
-      ->check(between(0, 1e9));
-  app->add_option("--expect", options->expect,
-                  "compare every delivered frame byte by byte with frame (seq mod n) of this "
-                  "source of n frames");
-  app->add_option("--save", options->save_dir, "save every delivered frame into this folder");
-  app->add_option("--format", options->save_format, "how to save: npy or png")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"npy", "png"}));
-  app->add_option("--slow-ms", options->slow_ms,
-                  "hold every frame in place this long before looking at it")
-      ->check(between(0, 1e9));
-  app->add_option("--slow-every", options->slow_every, "with --slow-ms: hold each N-th frame only")
-      ->capture_default_str()
-      ->check(whole_number(1, 1'000'000));
-  app->add_flag("--latest", options->latest, "always take the newest frame; skip older ones");
-  app->add_flag(
+  Command app = root.command("watch", "Watch a stream: rates, latency, losses, contents");
+  add_connection_options(app, options->connection);
+  app.option("--base-dir,--allowed-base-dir", options->connection.allowed_base_dirs,
+             "where regions may lie; may be given several times (default: /dev/shm)")
+      .check(absolute_path())
+      .one_at_a_time();
+  app.option("--report", options->report_s, "seconds between two reports")
+      .show_default()
+      .check(between(0.01, 86400));
+  app.option("--count", options->count, "end after this many delivered frames")
+      .check(whole_number(0, UINT64_MAX));
+  app.option("--timeout", options->timeout_s,
+             "end when no frame, or no media driver, comes for so many seconds")
+      .check(between(0, 1e9));
+  app.option("--expect", options->expect,
+             "compare every delivered frame byte by byte with frame (seq mod n) of this "
+             "source of n frames");
+  app.option("--save", options->save_dir, "save every delivered frame into this folder");
+  app.option("--format", options->save_format, "how to save: npy or png")
+      .show_default()
+      .check(one_of({"npy", "png"}));
+  app.option("--slow-ms", options->slow_ms,
+             "hold every frame in place this long before looking at it")
+      .check(between(0, 1e9));
+  app.option("--slow-every", options->slow_every, "with --slow-ms: hold each N-th frame only")
+      .show_default()
+      .check(whole_number(1, 1'000'000));
+  app.flag("--latest", options->latest, "always take the newest frame; skip older ones");
+  const Option preview = app.flag(
       "--preview", options->preview,
       "draw frames on the terminal, up to ten a second; only once where standard output is "
       "no terminal");
-  app->add_flag("--json", options->json, "one JSON object a line")->excludes("--preview");
-  app->footer(fmt::format(
+  app.flag("--json", options->json, "one JSON object a line").excludes(preview);
+  app.footer(fmt::format(
       "A preview is coloured where COLORTERM or TERM says that the terminal can do it and NO_COLOR "
       "is\n"
       "not set; else it is drawn in letters. Shapes HxW, HxWx1 to HxWx4, 1xHxW and 3xHxW; all "
@@ -394,7 +394,7 @@ CLI::App* register_watch(CLI::App& root, int& exit_code) {
       "  tp watch --json | jq .latency_ns.p99\n\n"
       "{}",
       exit_codes_text));
-  app->callback([app, options, &exit_code] { exit_code = watch(*app, *options); });
+  app.runs([app, options] { return watch(app, *options); });
   return app;
 }
 

@@ -1,10 +1,10 @@
 // tp watch: what arrives on a stream, proved, counted and compared.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "tp/command_line.hpp"
 
 namespace tensorpool::cli {
 
-CLI::App* register_watch(CLI::App& root, int& exit_code);
+Command register_watch(Command& root);
 
 }  // namespace tensorpool::cli

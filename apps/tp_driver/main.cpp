@@ -1,12 +1,11 @@
 // tp_driver, the authoritative driver as a program. docs/guide/driver.md tells how it is used.
-#include <CLI/CLI.hpp>
-
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "driver/configuration.hpp"
 #include "driver/setup.hpp"
+#include "tp/command_line.hpp"
 #include "tp_driver/exit_codes.hpp"
 #include "tp_driver/log.hpp"
 #include "tp_driver/notify.hpp"
@@ -24,17 +23,17 @@ struct CommandLine {
   std::string log = "text";
 };
 
-void add_options(CLI::App& app, CommandLine& line) {
-  app.add_option("FILE", line.file,
-                 "configuration (TOML); without one: streams on demand, for trying things out");
-  auto* check =
-      app.add_flag("--check", line.check, "check configuration, directories and room, and end");
-  app.add_flag("--print", line.print, "print the effective configuration, secrets hidden, and end")
-      ->excludes(check);
-  app.add_option("--log", line.log, "text or json: lines of the log, on standard error")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"text", "json"}));
-  app.set_version_flag("--version", "tp_driver " TENSORPOOL_VERSION);
+void add_options(cli::Program& app, CommandLine& line) {
+  app.option("FILE", line.file,
+             "configuration (TOML); without one: streams on demand, for trying things out");
+  const cli::Option check =
+      app.flag("--check", line.check, "check configuration, directories and room, and end");
+  app.flag("--print", line.print, "print the effective configuration, secrets hidden, and end")
+      .excludes(check);
+  app.option("--log", line.log, "text or json: lines of the log, on standard error")
+      .show_default()
+      .check(cli::one_of({"text", "json"}));
+  app.version("tp_driver " TENSORPOOL_VERSION);
   app.footer(
       "Every key of the file has an environment variable that wins over it: "
       "DRIVER_CONTROL_STREAM_ID is\n"
@@ -107,15 +106,11 @@ int carry_out(const CommandLine& line) {
 int main(int argc, char** argv) {
   using namespace tensorpool::driver_program;
   catch_signals();
-  CLI::App app{"tensorpool's driver: gives out leases and owns the memory of streams", "tp_driver"};
+  tensorpool::cli::Program app(
+      "tensorpool's driver: gives out leases and owns the memory of streams", "tp_driver");
+  app.refuse_with([](std::string_view why) { complain(why); }, exit_usage);
   CommandLine line;
   add_options(app, line);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // prints help or version
-    complain(error.what());
-    return exit_usage;
-  }
+  if (const auto exit_code = app.read(argc, argv)) return *exit_code;
   return carry_out(line);
 }

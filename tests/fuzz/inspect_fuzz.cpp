@@ -2,6 +2,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/assert.hpp"
 #include "fuzz/file_in_memory.hpp"
@@ -12,20 +15,18 @@ namespace {
 using namespace tensorpool;
 
 struct Inspector {
-  Inspector() : app("fuzz") {
+  Inspector() : app("fuzz", "fuzz") {
     // What is printed is of no interest here.
     TP_ASSERT(std::freopen("/dev/null", "w", stdout) != nullptr);
-    cli::register_inspect(app, exit_code);
+    cli::register_inspect(app);
   }
-  int run(const char* form) {
-    exit_code = -1;
-    app.parse(std::string("inspect ") + file.path() + form);
-    return exit_code;
+  int run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"inspect", file.path()});
+    return app.read(std::move(arguments)).value_or(-1);
   }
 
   fuzz::FileInMemory file;
-  CLI::App app;
-  int exit_code = -1;
+  cli::Program app;
 };
 
 }  // namespace
@@ -33,8 +34,8 @@ struct Inspector {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static Inspector inspector;
   inspector.file.set(data, size);
-  const int as_json = inspector.run(" --json --slots all");
-  const int as_text = inspector.run(" --slots 4");
+  const int as_json = inspector.run({"--json", "--slots", "all"});
+  const int as_text = inspector.run({"--slots", "4"});
   TP_ASSERT(as_json == 0 || as_json == 1);
   TP_ASSERT(as_text == 0 || as_text == 1);
   TP_ASSERT(as_json >= as_text);  // more slots, more to find fault with

@@ -7,18 +7,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "simulation/world.hpp"
+#include "tp/command_line.hpp"
 
 namespace {
 
@@ -56,12 +54,10 @@ void catch_signals() {
 }
 #endif
 
-enum class Modes { direct, driver, both };
-
 struct Options {
   std::uint64_t seeds = 20;
   simulation::Settings settings;
-  Modes modes = Modes::both;
+  std::string mode = "both";
   unsigned jobs = 0;  // processes; 0: one for each processor
   bool probes = false;
   bool first = false;
@@ -107,7 +103,7 @@ void run_some(const Options& options, unsigned job, unsigned jobs, Totals& total
     settings.seed = options.settings.seed + i;
     bool passed = true;
     for (const Mode mode : {Mode::direct, Mode::driver}) {
-      if (options.modes == (mode == Mode::direct ? Modes::driver : Modes::direct)) continue;
+      if (options.mode == (mode == Mode::direct ? "driver" : "direct")) continue;
       settings.mode = mode;
       passed = run_world(settings, totals) && passed;
     }
@@ -173,21 +169,19 @@ void print_probes(const simulation::Probes& probes) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"Runs worlds of producers and consumers under faults, each from one seed.",
-               "tp_simulate"};
-  app.add_option("--seeds", options.seeds, "how many")->check(CLI::PositiveNumber);
-  app.add_option("--seed", options.settings.seed, "the first one");
-  const std::map<std::string, Modes> modes{
-      {"direct", Modes::direct}, {"driver", Modes::driver}, {"both", Modes::both}};
-  app.add_option("--mode", options.modes, "direct, driver or both: a seed passes when both do")
-      ->transform(CLI::CheckedTransformer(modes));
-  app.add_option("--steps", options.settings.steps, "steps of the scheduler in each; 0: as usual");
-  app.add_option("--jobs", options.jobs, "processes; 0: one for each processor");
-  app.add_flag("--trace", options.settings.trace, "print everything that happens");
-  app.add_flag("--probes", options.probes, "print how often rare paths were taken");
-  app.add_flag("--first", options.first, "stop at the first seed that fails");
-  app.set_version_flag("--version", "tp_simulate of tensorpool");
-  CLI11_PARSE(app, argc, argv);
+  cli::Program app("Runs worlds of producers and consumers under faults, each from one seed.",
+                   "tp_simulate");
+  app.option("--seeds", options.seeds, "how many").check(cli::whole_number(1, UINT64_MAX));
+  app.option("--seed", options.settings.seed, "the first one");
+  app.option("--mode", options.mode, "direct, driver or both: a seed passes when both do")
+      .check(cli::one_of({"direct", "driver", "both"}));
+  app.option("--steps", options.settings.steps, "steps of the scheduler in each; 0: as usual");
+  app.option("--jobs", options.jobs, "processes; 0: one for each processor");
+  app.flag("--trace", options.settings.trace, "print everything that happens");
+  app.flag("--probes", options.probes, "print how often rare paths were taken");
+  app.flag("--first", options.first, "stop at the first seed that fails");
+  app.version("tp_simulate of tensorpool");
+  if (const auto exit_code = app.read(argc, argv)) return *exit_code;
 
   catch_signals();
   const Totals all = run_all(options, jobs_of(options));
