@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tensorpool/error.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 
 namespace tensorpool::demo {
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "demo/judge.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 
 namespace tensorpool::demo {

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 
 namespace tensorpool::demo {
 

@@ -15,7 +15,7 @@
 #include "bench/stage.hpp"
 #include "bench/workloads.hpp"
 #include "tp/bench_text.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 
 namespace tensorpool::cli {
 namespace {

@@ -4,6 +4,8 @@
 
 #include <string_view>
 
+#include "tp/json.hpp"
+
 namespace tensorpool::cli {
 namespace {
 

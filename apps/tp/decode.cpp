@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "tp/hex_text.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 #include "wire/codec.hpp"
 #include "wire/fields.hpp"

@@ -13,6 +13,7 @@
 
 #include "agents/counters.hpp"
 #include "base/limits.hpp"
+#include "tp/json.hpp"
 #include "wire/text.hpp"
 
 namespace tensorpool::cli {

@@ -15,6 +15,7 @@
 #include "base/limits.hpp"
 #include "shm/geometry.hpp"
 #include "shm/uri.hpp"
+#include "tp/json.hpp"
 #include "wire/check.hpp"
 #include "wire/codec.hpp"
 #include "wire/text.hpp"

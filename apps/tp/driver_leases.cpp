@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "tp/driver_commands.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 
 namespace tensorpool::cli {

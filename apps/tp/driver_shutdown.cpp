@@ -12,7 +12,7 @@
 #include "base/limits.hpp"
 #include "base/prng.hpp"
 #include "tp/driver_commands.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 #include "wire/codec.hpp"
 #include "wire/text.hpp"

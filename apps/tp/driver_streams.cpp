@@ -3,7 +3,7 @@
 #include <set>
 
 #include "tp/driver_commands.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 #include "wire/text.hpp"
 

@@ -18,7 +18,7 @@
 #include "shm/slot_image.hpp"
 #include "shm/tensor_rules.hpp"
 #include "shm/uri.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 
 namespace tensorpool::cli {

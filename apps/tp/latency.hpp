@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 
 namespace tensorpool::cli {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "tensorpool/media_driver.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 
 namespace tensorpool::cli {

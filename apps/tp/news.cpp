@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 
 namespace tensorpool::cli {
 

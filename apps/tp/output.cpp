@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 
 namespace tensorpool::cli {

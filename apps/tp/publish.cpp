@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tp/connection.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 #include "tp/sources/source.hpp"
 

@@ -12,7 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/limits.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 #include "transport/aeron/aeron_transport.hpp"
 #include "transport/aeron/positions.hpp"

@@ -14,7 +14,7 @@
 #include "tp/connection.hpp"
 #include "tp/latency.hpp"
 #include "tp/live_preview.hpp"
-#include "tp/output.hpp"
+#include "tp/json.hpp"
 #include "tp/signals.hpp"
 #include "tp/sources/npy.hpp"
 #include "tp/sources/pictures.hpp"

@@ -8,6 +8,7 @@
 #include "agents/counters.hpp"
 #include "agents/driver/driver_counters.hpp"
 #include "tp/driver_counters.hpp"
+#include "tp/json.hpp"
 
 namespace tensorpool::cli {
 namespace {

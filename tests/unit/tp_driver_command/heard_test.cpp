@@ -8,6 +8,7 @@
 
 #include "support/folder.hpp"
 #include "tp/driver_heard.hpp"
+#include "tp/json.hpp"
 #include "wire/codec.hpp"
 
 namespace tensorpool::cli {
