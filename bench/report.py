@@ -6,12 +6,13 @@ Usage: report.py FOLDER/report.json             writes FOLDER/report.html: one f
 """
 import argparse
 import json
+import math
 import pathlib
 import sys
 from html import escape
 
 from report_aims import aims, figure_of, row_of
-from report_svg import PLOT_CSS, bars, colour_css, percentiles, round_text, time_text
+from report_svg import PLOT_CSS, bars, colour_css, percentiles, round_text, time_text, value_text
 
 CSS = """
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0}
@@ -23,13 +24,28 @@ th,td{padding:5px 12px 5px 0;text-align:left;vertical-align:top;border-bottom:1p
 th{font-weight:600;color:var(--soft);white-space:nowrap}td.number{white-space:nowrap;font-variant-numeric:tabular-nums}
 td .soft{font-size:12px}tr.ours td:first-child{font-weight:600}
 .tag{display:inline-block;padding:0 6px;border-radius:8px;font-size:11px;border:1px solid var(--line);color:var(--soft)}
-.bad{color:#b42318;border-color:#b42318}.good{color:#18794e;border-color:#18794e}
-@media (prefers-color-scheme:dark){.bad{color:#ff9b8f;border-color:#ff9b8f}.good{color:#6fd3a2;border-color:#6fd3a2}}
+.odd,.unsure{color:#9a6700}.unsure{border-color:#9a6700}.bad{color:#b42318;border-color:#b42318}.good{color:#18794e;border-color:#18794e}
+@media (prefers-color-scheme:dark){.odd,.unsure{color:#d9a441}.unsure{border-color:#d9a441}.bad{color:#ff9b8f;border-color:#ff9b8f}.good{color:#6fd3a2;border-color:#6fd3a2}}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:14px}
-.plots svg{width:100%;height:auto;background:var(--shade);border-radius:8px}
+.plots svg{width:100%;max-width:760px;height:auto;background:var(--shade);border-radius:8px}
 nav a{margin-right:14px;white-space:nowrap}a{color:var(--tensorpool)}
 .warning{border-left:4px solid #b42318;padding:6px 14px;background:var(--shade)}
 """
+
+# What a reader wants to know first: (title, workload, payload bytes or None, figure, which way is better).
+FEW = [
+    ("One way, 64 KiB untouched: median", "closed-loop", 64 << 10, "p50", "less"),
+    ("One way, 64 KiB untouched: p99.9", "closed-loop", 64 << 10, "p99.9", "less"),
+    ("Copied in, read in full, 640 KiB", "copy-in", 640 << 10, "bytes", "more"),
+    ("Filled in place, read in full, 4 KiB", "in-place", 4 << 10, "rate", "more"),
+    ("Waking a sleeping reader: median", "wake-up", None, "p50", "less"),
+    ("CPU time of a process that waits", "idle-cpu", None, "reader's process", "less"),
+]
+LONGEST = 6  # times ours: bars are cut off there, so that one that is very long leaves something to see of the others
+KINDS = {"ours": 0, "bound": 1, "rival": 2}  # the order of rows
+# In the README, where nobody explains them.
+NAMES = {"ring": "bound: bare shared-memory ring", "aeron": "bound: raw Aeron, 48 bytes", "futex": "bound: bare futex",
+         "memcpy": "bound: memcpy, one CPU", "socket": "Unix socket + shared memory", "zeromq": "ZeroMQ over ipc"}
 
 METHOD = """Every subject runs the same workload behind the same virtual calls, in processes of its own that are
 pinned where that is allowed. Rounds are interleaved (A B C, A B C, …), each begins anew with fresh processes and
@@ -40,10 +56,6 @@ it. "noisy" beside a quotient: the middle half of the rounds lies on both sides 
 apart. With fewer than four rounds all of them count instead of the middle half. Beside every round the time of one
 cache line from one CPU to the other is measured; rounds in which it differs by half or more are not compared, because
 the CPUs were moved (virtual machines)."""
-
-
-def value_text(value, unit):
-    return time_text(value) if unit == "ns" else f"{round_text(value)} {unit}".strip()
 
 
 def figure_cell(row, figure):
@@ -68,8 +80,10 @@ def books_cell(books):
     """What became of the frames; whatever was not delivered is named."""
     if not books["sent"]:
         return "<td></td>"
-    odd = [f"{count:,} {name}" for name, count in books.items() if name not in ("sent", "delivered") and count]
-    text = f"{books['sent']:,} sent" + "".join(f"<br/>{escape(one)}" for one in odd)
+    text = f"{books['sent']:,} sent"
+    for name, count in books.items():
+        if name not in ("sent", "delivered") and count:
+            text += f'<br/><span class="{"bad" if name == "wrong" else "odd"}">{count:,} {escape(name)}</span>'
     return f'<td class="number soft">{text}</td>'
 
 
@@ -81,7 +95,8 @@ def table(part):
         for name in names:
             figure = figure_of(row, name)
             cells += figure_cell(row, figure) if figure else "<td></td>"
-        lines.append(f'<tr class="{row["kind"]}"><td>{escape(row["label"])}</td>{cells}{books_cell(row["books"])}</tr>')
+        said = f'<br/><span class="odd">{escape(row["remark"])}</span>' if row.get("remark") else ""
+        lines.append(f'<tr class="{row["kind"]}"><td>{escape(row["label"])}{said}</td>{cells}{books_cell(row["books"])}</tr>')
     return '<div class="wide"><table>' + "".join(lines) + "</table></div>"
 
 
@@ -121,22 +136,55 @@ def plots(part):
             found.append(percentiles(title, timed))
             continue
         first = rows[0]["figures"][0]
-        drawn = [(short(row), row["subject"], figure["median"], figure["low"], figure["high"])
+        drawn = [(short(row), row["subject"], figure["median"], figure["low"], figure["high"], noisy_text(figure))
                  for row in rows if (figure := figure_of(row, first["name"]))]
         found.append(bars(f"{title}: {first['name']}", drawn, first["unit"]))
     return '<div class="plots">' + "".join(found) + "</div>"
 
 
+def times_text(quotient):
+    return (f"{quotient:.2f}" if quotient < 10 else f"{quotient:,.0f}") + " ×"
+
+
+def noisy_text(figure):
+    return " (noisy)" if figure["noisy"] else ""
+
+
+def glance(report):
+    """The few figures that say most, with all subjects beside each other."""
+    found = []
+    for title, workload, size, name, better in FEW:
+        part = next((part for part in report["workloads"] if part["name"] == workload), {"rows": []})
+        rows = [row for row in part["rows"] if size is None or row["frame_bytes"] in (size, 0)]
+        rows = sorted((row for row in rows if figure_of(row, name)), key=lambda row: KINDS[row["kind"]])
+        ours = next((figure_of(row, name)["median"] for row in rows if row["kind"] == "ours"), 0)
+        drawn = []
+        for row in rows:
+            figure = figure_of(row, name)
+            times = f", {times_text(figure['median'] / ours)} ours" if ours and row["kind"] != "ours" else ""
+            drawn.append((short(row), row["subject"], figure["median"], figure["low"], figure["high"],
+                          times + noisy_text(figure)))
+        if drawn:
+            longest = LONGEST * ours if ours and better == "less" else math.inf
+            found.append(bars(f"{title} ({better} is better)", drawn, figure_of(rows[0], name)["unit"], longest))
+    if not found:
+        return ""
+    return ('<h2 id="glance">At a glance</h2><p class="about">Medians over rounds, whiskers from the lowest to the highest round. Bounds '
+            f'are pale: no middleware, or no payload.</p><div class="plots">{"".join(found)}</div>')
+
+
 def aims_table(report):
     lines = ["<tr><th>figure</th><th>aim</th><th>found</th><th>rounds</th><th></th></tr>"]
     for aim in aims(report):
-        tag = "good" if aim["met"] else "bad"
+        tag = "unsure" if aim["verdict"].endswith("rounds") else "good" if aim["met"] else "bad"
         lines.append(f"<tr><td>{escape(aim['what'])}</td>" +
                      "".join(f'<td class="number">{escape(aim[key])}</td>' for key in ("aim", "found", "rounds")) +
                      f'<td><span class="tag {tag}">{escape(aim["verdict"])}</span></td></tr>')
     if len(lines) == 1:
         return ""
-    return '<h2 id="aims">Aims</h2><div class="wide"><table>' + "".join(lines) + "</table></div>"
+    met = sum(aim["met"] for aim in aims(report))
+    return (f'<h2 id="aims">Aims: {met} of {len(lines) - 1} met</h2><div class="wide"><table>' + "".join(lines) +
+            "</table></div>")
 
 
 def value_of(value):
@@ -185,20 +233,35 @@ def pinned_text(cpus):
     return "not pinned" if cpus[0] < 0 else f"senders on CPU {cpus[0]}, readers on CPU {cpus[1]}"
 
 
+def warnings(report):
+    """What takes worth from every number of the run."""
+    if report["quick"]:
+        yield "A quick run: it shows that everything works; the numbers mean nothing."
+    first, second = report["pinned_to"]
+    if first < 0:
+        yield "Nothing was pinned: tails are the scheduler's."
+    elif first == second:
+        yield "One CPU: workers take turns on it, so latencies are the scheduler's."
+    line = report.get("line_ns", {"alike": True})
+    if not line["alike"]:
+        yield (f"The CPUs moved: a cache line took {line['low']:.0f} to {line['high']:.0f} ns from one to the other, and "
+               f"{line['measurements_moved']} measurements saw that change. Medians and spreads show it; quotients are made of "
+               "rounds with the CPUs in alike places only.")
+    failed = sum(hole["failed"] for hole in report["not_measured"])
+    if failed:
+        yield f"Measurements that failed: {failed}. Which and why is below, under what was not measured."
+
+
 def html(report):
     environment = report["environment"]
     cpu = environment.get("cpu") or environment.get("cpu_model") or "this machine"
-    warning = ('<p class="warning">A quick run: it shows that everything works; the numbers mean nothing.</p>'
-               if report["quick"] else "")
-    line = report.get("line_ns", {"alike": True})
-    if not line["alike"]:
-        warning += (f'<p class="warning">The CPUs moved: a cache line took {line["low"]:.0f} to {line["high"]:.0f} ns from one to the '
-                    f'other, and {line["measurements_moved"]} measurements saw that change. Medians and spreads show it; '
-                    "quotients are made of rounds with the CPUs in alike places only.</p>")
-    links = "".join(f'<a href="#{part["name"]}">{escape(part["name"])}</a>' for part in report["workloads"])
+    warning = "".join(f'<p class="warning">{escape(text)}</p>' for text in warnings(report))
+    names = [part["name"] for part in report["workloads"]] + (["missing"] if report["not_measured"] else [])
+    names += ["environment", "method"]
+    links = " ".join(f'<a href="#{name}">{escape(name)}</a>' for name in names)
     body = [f"<h1>tensorpool, measured</h1><p class='soft'>{escape(str(cpu))}, {report['rounds']} interleaved rounds, "
             f"{pinned_text(report['pinned_to'])}</p>{warning}<nav>{links}</nav>",
-            aims_table(report)]
+            glance(report), aims_table(report)]
     for part in report["workloads"]:
         body.append(f'<h2 id="{part["name"]}">{escape(part["title"])}</h2><p class="about">{escape(part["about"])}</p>')
         body.append(plots(part) + table(part))
@@ -216,25 +279,26 @@ def html(report):
 def readme_table(report):
     """A row for each subject, a column for each question; empty where a subject has no part in it."""
     size = 64 << 10
-    subjects = list(dict.fromkeys(row["subject"] for part in report["workloads"] for row in part["rows"]))
+    kinds = {row["subject"]: row["kind"] for part in report["workloads"] for row in part["rows"]}
     columns = ["64 KiB untouched, one way: p50 / p99 / p99.9", "copied in and read, 64 KiB", "640 KiB",
                "wake-up, p50", "waiting process"]
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
 
-    def cell(workload, subject, bytes_, name, unit):
+    def cell(workload, subject, bytes_, name):
         figure = figure_of(row_of(report, workload, subject, bytes_), name)
         if not figure:
             return ""
-        text = value_text(figure["median"], unit or figure["unit"])
-        return text + (" (noisy)" if figure["noisy"] else "")
+        return value_text(figure["median"], figure["unit"]) + noisy_text(figure)
 
-    for subject in subjects:
+    for subject, kind in sorted(kinds.items(), key=lambda one: KINDS[one[1]]):
         latency = row_of(report, "closed-loop", subject, size) or row_of(report, "closed-loop", subject, 0)
-        times = " / ".join(time_text(figure_of(latency, name)["median"]) for name in ("p50", "p99", "p99.9")) if latency else ""
-        cells = [times, cell("copy-in", subject, size, "bytes", None), cell("copy-in", subject, 640 << 10, "bytes", None),
-                 cell("wake-up", subject, None, "p50", None), cell("idle-cpu", subject, None, "reader's process", None)]
+        figures = [figure_of(latency, name) for name in ("p50", "p99", "p99.9")] if latency else []
+        cells = [" / ".join(time_text(figure["median"]) + noisy_text(figure) for figure in figures),
+                 cell("copy-in", subject, size, "bytes"), cell("copy-in", subject, 640 << 10, "bytes"),
+                 cell("wake-up", subject, None, "p50"), cell("idle-cpu", subject, None, "reader's process")]
         if any(cells):
-            lines.append(f"| {subject} | " + " | ".join(cells) + " |")
+            name = f"**{subject}**" if kind == "ours" else NAMES.get(subject, subject)
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,23 +25,26 @@ def alike(row, other, round_):
 
 
 def quotients(row, name, other, other_name=None):
-    """Round by round, of the rounds that can be compared; nothing where one is missing."""
+    """Round by round, of the rounds that can be compared; None where one was not measured."""
     a, b = figure_of(row, name), figure_of(other, other_name or name)
     if not a or not b or len(a["rounds"]) != len(b["rounds"]) or not all(b["rounds"]):
-        return []
+        return None
     return [x / y for k, (x, y) in enumerate(zip(a["rounds"], b["rounds"])) if alike(row, other, k)]
 
 
 def judge(what, values, limit, at_most, text="{:.2f} x"):
     """One line: the aim, what was found, and the verdict."""
-    if not values:
+    if values is None:
         return None
+    sign = "at most" if at_most else "at least"
+    if not values:
+        return {"what": what, "aim": f"{sign} {text.format(limit)}", "found": "", "rounds": "", "met": False,
+                "verdict": "no answer: the CPUs moved in all rounds"}
     found = median(values)
     met = found <= limit if at_most else found >= limit
     # With rounds on both sides of the limit the next run may say the opposite.
     firm = len({value <= limit if at_most else value >= limit for value in values}) == 1
     verdict = ("met" if met else "not met") + ("" if firm else ", not in all rounds")
-    sign = "at most" if at_most else "at least"
     return {"what": what, "aim": f"{sign} {text.format(limit)}", "found": text.format(found),
             "rounds": f"{text.format(min(values))} .. {text.format(max(values))}", "met": met, "verdict": verdict}
 
@@ -58,7 +61,7 @@ def closed_loop_aims(report):
         for tail in ("p99", "p99.9"):
             ours_tail = quotients(ours, tail, ours, "p50")
             aeron_tail = quotients(aeron, tail, aeron, "p50")
-            if ours_tail and len(ours_tail) == len(aeron_tail):
+            if ours_tail and aeron_tail and len(ours_tail) == len(aeron_tail):
                 yield judge(f"{tail} as a multiple of the own median, {name}, of raw Aeron's multiple "
                             f"({median(aeron_tail):.1f})", [a / b for a, b in zip(ours_tail, aeron_tail)], 1, True)
 
@@ -81,11 +84,11 @@ def other_aims(report):
     for name, what in (("lost to others", "frames lost to others by a frozen consumer"),
                        ("held up", "frames held up by a frozen consumer")):
         figure = figure_of(frozen, name)
-        yield judge(what, figure["rounds"] if figure else [], 0, True, "{:.0f}")
+        yield judge(what, figure["rounds"] if figure else None, 0, True, "{:.0f}")
     wake, futex = (row_of(report, "wake-up", subject) for subject in ("tensorpool", "futex"))
     yield judge("wake-up median, of a bare futex's", quotients(wake, "p50", futex), 1.3, True)
     idle = figure_of(row_of(report, "idle-cpu", "tensorpool"), "reader's process")
-    yield judge("idle process with a waiting consumer", idle["rounds"] if idle else [], 0.5, True, "{:.2f} %")
+    yield judge("idle process with a waiting consumer", idle["rounds"] if idle else None, 0.5, True, "{:.2f} %")
 
 
 def aims(report):

@@ -20,8 +20,9 @@ COLOURS = {
 OTHER = ("#b0226b", "#ff7ab8")
 DASHED = {"ring", "aeron", "futex", "memcpy"}
 
-WIDTH, HEIGHT = 720, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 150, 34, 44
+WIDTH, HEIGHT = 620, 320
+BARS_WIDTH = 560  # two beside each other on a page
+LEFT, RIGHT, TOP, BOTTOM = 64, 124, 34, 44
 
 
 def colour_css():
@@ -35,7 +36,8 @@ def colour_css():
 
 
 PLOT_CSS = ("svg text{font:12px system-ui,sans-serif;fill:var(--soft)}svg .title{fill:var(--ink);font-weight:600;"
-            "font-size:13px}svg .grid{stroke:var(--line)}svg .name{font-size:12px}")
+            "font-size:13px}svg .grid{stroke:var(--line)}svg .ours{fill:var(--ink);font-weight:600}"
+            "svg .cut{fill:none;stroke:var(--shade);stroke-width:3}")
 
 
 def colour(subject):
@@ -59,12 +61,16 @@ def round_text(value):
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def wrap(body, height, title, standalone):
+def value_text(value, unit):
+    return time_text(value) if unit == "ns" else f"{round_text(value)} {unit}".strip()
+
+
+def wrap(body, width, height, title, standalone):
     style = f"<style>{colour_css()}{PLOT_CSS}</style>" if standalone else ""
     paper = '<rect width="100%" height="100%" fill="var(--paper)"/>' if standalone else ""
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
             f'aria-label="{escape(title, {chr(34): "&quot;"})}">{style}{paper}'
-            f'<text class="title" x="{LEFT}" y="18">{escape(title)}</text>{"".join(body)}</svg>')
+            f'<text class="title" x="12" y="20">{escape(title)}</text>{"".join(body)}</svg>')
 
 
 def spread_labels(wanted, low, high, gap=14):
@@ -117,8 +123,9 @@ def percentiles(title, rows, standalone=False):
     for tick in [0, 50, *(100 - 100 / 10**k for k in range(1, nines + 1))]:
         at = x(tick)
         body.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{TOP + height}"/>'
-                    f'<text x="{at:.1f}" y="{TOP + height + 18}" text-anchor="middle">{tick:.6g}</text>')
-    body.append(f'<text x="{LEFT + width / 2}" y="{HEIGHT - 6}" text-anchor="middle">percentile of frames</text>')
+                    f'<text x="{at:.1f}" y="{TOP + height + 18}" text-anchor="middle">{f"{tick:.6g} %" if tick else "min"}</text>')
+    body.append(f'<text x="{LEFT + width / 2}" y="{HEIGHT - 6}" text-anchor="middle">of frames took at most this long (both scales '
+                "logarithmic)</text>")
     ends = []
     for label, subject, points in rows:
         path = " ".join(f"{x(p):.1f},{y(ns):.1f}" for p, ns in points)
@@ -128,30 +135,39 @@ def percentiles(title, rows, standalone=False):
         ends.append(y(points[-1][1]))
     places = spread_labels(ends, TOP + 6, TOP + height)
     for i, (label, subject, _) in enumerate(rows):
-        body.append(f'<text class="name" x="{LEFT + width + 8}" y="{places[i] + 4:.1f}" '
+        body.append(f'<text class="{"ours" if subject == "tensorpool" else "name"}" x="{LEFT + width + 8}" y="{places[i] + 4:.1f}" '
                     f'style="fill:{colour(subject)}">{escape(label)}</text>')
-    return wrap(body, HEIGHT, title, standalone)
+    return wrap(body, WIDTH, HEIGHT, title, standalone)
 
 
-def bars(title, rows, unit, standalone=False):
-    """rows: (label, subject, median, low, high), longest bar = largest value; whiskers from low to high."""
+def bars(title, rows, unit, longest=math.inf, standalone=False):
+    """rows: (label, subject, median, low, high, note); whiskers from low to high. The longest bar is the largest value, at most
+    `longest`: those above it are cut off, and drawn so."""
     if not rows:
         return ""
-    left, step = 190, 26
-    width = WIDTH - left - 130
-    largest = max(row[4] for row in rows) or 1
-    body = []
-    for i, (label, subject, median, low, high) in enumerate(rows):
+    def room(texts):
+        return 7 * max(map(len, texts)) + 20
+
+    step = 26
+    left = room([row[0] for row in rows])
+    width = max(80, BARS_WIDTH - left - room([value_text(row[2], unit) + row[5] for row in rows]))
+    largest = min(longest, max(row[4] for row in rows)) or 1
+    body = [f'<line class="grid" x1="{left}" x2="{left}" y1="{TOP}" y2="{TOP + len(rows) * step - 4}"/>']
+    for i, (label, subject, median, low, high, note) in enumerate(rows):
         top = TOP + i * step
         fill = f'fill="{colour(subject)}"' + (' fill-opacity="0.45"' if subject in DASHED else "")
-        body.append(f'<text x="{left - 8}" y="{top + 14}" text-anchor="end">{escape(label)}</text>'
-                    f'<rect x="{left}" y="{top + 3}" width="{max(1, width * median / largest):.1f}" height="16" '
-                    f'rx="2" {fill}/>')
-        if high > low:
-            a, b = left + width * low / largest, left + width * high / largest
+        body.append(f'<text class="{"ours" if subject == "tensorpool" else "name"}" x="{left - 8}" y="{top + 14}" text-anchor="end">'
+                    f"{escape(label)}</text>"
+                    f'<rect x="{left}" y="{top + 3}" width="{max(1, width * min(1, median / largest)):.1f}" '
+                    f'height="16" rx="2" {fill}/>')
+        if median > largest:
+            at = left + width - 14
+            body.append(f'<path class="cut" d="M{at} {top + 21}l6 -20m5 0l-6 20"/>')
+        elif high > low:
+            a, b = left + width * low / largest, left + width * min(1, high / largest)
             body.append(f'<line x1="{a:.1f}" x2="{b:.1f}" y1="{top + 11}" y2="{top + 11}" stroke="var(--ink)"/>'
                         f'<line x1="{a:.1f}" x2="{a:.1f}" y1="{top + 7}" y2="{top + 15}" stroke="var(--ink)"/>'
                         f'<line x1="{b:.1f}" x2="{b:.1f}" y1="{top + 7}" y2="{top + 15}" stroke="var(--ink)"/>')
-        body.append(f'<text x="{left + width * max(median, high) / largest + 8:.1f}" y="{top + 15}">'
-                    f"{round_text(median)} {escape(unit)}</text>")
-    return wrap(body, TOP + len(rows) * step + 8, title, standalone)
+        body.append(f'<text x="{left + width * min(1, max(median, high) / largest) + 8:.1f}" y="{top + 15}">'
+                    f"{escape(value_text(median, unit))}{escape(note)}</text>")
+    return wrap(body, BARS_WIDTH, TOP + len(rows) * step + 8, title, standalone)

@@ -95,6 +95,32 @@ class Page(unittest.TestCase):
         self.assertIn("senders on CPU 0, readers on CPU 1", self.text)
         self.assertIn("not pinned", kit_report.html({**fixed(), "pinned_to": [-1, -1]}))
 
+    def test_what_takes_worth_from_all_numbers_stands_on_top(self):
+        for change, text in (({"pinned_to": [-1, -1]}, "Nothing was pinned"), ({"pinned_to": [0, 0]}, "One CPU"),
+                             ({"line_ns": {"alike": False, "low": 50, "high": 200, "measurements_moved": 3}}, "The CPUs moved")):
+            self.assertNotIn(text, self.text)
+            page = ElementTree.fromstring(kit_report.html({**fixed(), **change}).removeprefix("<!DOCTYPE html>"))
+            on_top = [text_of(found) for found in page.iter(HTML + "p") if found.get("class") == "warning"]
+            self.assertTrue(any(text in found for found in on_top), on_top)
+
+    def test_at_a_glance_ours_stands_first_and_others_beside_it(self):
+        titles, labels = [], []
+        for plot in self.section("glance")[-1]:
+            texts = [text_of(text) for text in plot.iter(SVG + "text")]
+            titles.append(texts[0])
+            labels.append(texts[1::2])
+        self.assertEqual(titles[0], "One way, 64 KiB untouched: median (less is better)")
+        self.assertEqual(labels[0], ["tensorpool", "ring", "aeron"])
+        self.assertIn("136 ns, 0.75 × ours", text_of(self.section("glance")[-1]))
+
+    def test_remarks_and_wrong_bytes_show(self):
+        changed = fixed()
+        changed["workloads"][0]["rows"][0]["remark"] = "a stranger <holds> it up"
+        changed["workloads"][0]["rows"][0]["books"]["wrong"] = 7
+        page = text_of(ElementTree.fromstring(kit_report.html(changed).removeprefix("<!DOCTYPE html>")))
+        self.assertIn("a stranger <holds> it up", page)
+        self.assertIn("7 wrong", page)
+
     def test_without_any_workload(self):
         empty = {**fixed(), "workloads": [], "not_measured": []}
         empty.pop("instructions")
@@ -110,6 +136,17 @@ class Aims(unittest.TestCase):
 
     def test_only_those_that_were_measured(self):
         self.assertFalse([what for what in self.aims if "8 MiB" in what or "iceoryx2" in what or "wake-up" in what])
+
+    def test_what_cannot_be_compared_has_no_answer(self):
+        moved = fixed()
+        for part in moved["workloads"]:
+            for row in part["rows"]:
+                row["line_ns"] = [None] * len(row["figures"][0]["rounds"])
+        verdicts = {aim["what"]: aim for aim in report_aims.aims(moved)}
+        aim = verdicts["one-way median, 64 KiB, of raw Aeron's"]
+        self.assertIn("no answer", aim["verdict"])
+        self.assertFalse(aim["met"])
+        self.assertEqual(verdicts["idle process with a waiting consumer"]["verdict"], "met, not in all rounds")
 
     def test_met_missed_and_both(self):
         self.assertEqual(self.verdict("one-way median, 64 KiB, of raw Aeron"), "met")
@@ -136,7 +173,7 @@ class Plots(unittest.TestCase):
     def test_nothing_to_draw(self):
         self.assertEqual(report_svg.percentiles("t", [("ours", "tensorpool", [])]), "")
         self.assertEqual(report_svg.bars("t", [], "ns"), "")
-        ElementTree.fromstring(report_svg.bars("t", [("a", "ring", 0, 0, 0)], "x"))
+        ElementTree.fromstring(report_svg.bars("t", [("a", "ring", 0, 0, 0, "")], "x"))
 
     def test_names_at_the_ends_do_not_overlap(self):
         places = report_svg.spread_labels([100, 101, 102, 30], 20, 110)
@@ -174,8 +211,8 @@ class Program(unittest.TestCase):
             self.assertIn("prefers-color-scheme", plot.read_text())
         lines = done.stdout.splitlines()
         self.assertEqual(len({line.count("|") for line in lines}), 1)
-        self.assertRegex(done.stdout, re.compile(r"^\| tensorpool \| 181 ns / 480 ns / 1.09 us \| 62 MiB/s", re.M))
-        self.assertRegex(done.stdout, re.compile(r"^\| aeron \| 151 ns", re.M))
+        self.assertRegex(done.stdout, re.compile(r"^\| \*\*tensorpool\*\* \| 181 ns / 480 ns \(noisy\) / 1.09 us \| 62 MiB/s", re.M))
+        self.assertRegex(done.stdout, re.compile(r"^\| bound: raw Aeron, 48 bytes \| 151 ns", re.M))
 
     def test_bad_files(self):
         with tempfile.TemporaryDirectory() as name:
