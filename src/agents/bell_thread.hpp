@@ -71,7 +71,8 @@ class BellThread {
   // too many. Then arm for the conductor alone, so that no producer makes system calls for nobody.
   bool make_room(Seat& seat, std::size_t words) noexcept;
   // From now on a change of a word, or the end of the time, makes the fd readable, once. The first word is the kick's,
-  // the others are bells. `armed`: the consumer's counter, or none. REQUIRES disarm() since the last arm(). Takes no lock.
+  // the others are bells. `armed`: the consumer's counter, or none. REQUIRES disarm() since the last arm(). Takes no
+  // lock.
   void arm(Seat& seat, std::span<const base::FutexWord> words, const transport::CounterPlace& armed,
            base::Nanos until_ns) noexcept;
   // What has become of it; from now on nothing does. Takes no lock, unless the thread stands still in a seat.

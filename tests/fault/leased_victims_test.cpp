@@ -279,7 +279,7 @@ TEST_P(LeasedConsumers, hurt_nobody) {
     Peer::Books books = stats(producer, i);
     if (remaps(consumer_places[i])) continue;  // told of two ports
     expect_lease_kept(books, gap);
-    EXPECT_EQ(books["back_pressured"], 0U);
+    EXPECT_LE(books["back_pressured"], refused_by_chance);
   }
   expect_healthy(reader, count(), true);
   EXPECT_FALSE(producer.close().empty());
