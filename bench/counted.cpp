@@ -18,6 +18,9 @@ namespace {
 
 constexpr std::uint32_t stream = 301;
 constexpr std::int32_t descriptor_stream = 1301;
+constexpr std::uint32_t bell_stream =
+    302;  // of a producer with wake_waiters, apart from the others
+constexpr std::int32_t bell_descriptor_stream = 1302;
 constexpr std::uint64_t frame_bytes = 64;
 constexpr std::uint32_t slots = 4096;
 constexpr std::uint64_t batch = 10;
@@ -39,6 +42,21 @@ inline void slow_down(std::uint64_t loops = waste) {
   for (std::uint64_t i = 0; i < frames; ++i) {
     slow_down(loops);
     auto slot = producer.claim(spec);
+    if (!slot) return told;
+    const auto committed = slot->commit();
+    if (committed && committed->told == Told::consumers) ++told;
+  }
+  return told;
+}
+
+// The same with two shapes in turns.
+[[gnu::noinline]] std::uint64_t produce_in_turns(Producer& producer, const TensorSpec (&specs)[2],
+                                                 std::uint64_t frames) {
+  const std::uint64_t loops = waste;
+  std::uint64_t told = 0;
+  for (std::uint64_t i = 0; i < frames; ++i) {
+    slow_down(loops);
+    auto slot = producer.claim(specs[i % 2]);
     if (!slot) return told;
     const auto committed = slot->commit();
     if (committed && committed->told == Told::consumers) ++told;
@@ -128,39 +146,56 @@ class Schedule {
       : frames_(frames),
         ten_(make_client(directory, aeron_dir, descriptor_stream, batch)),
         one_(make_client(directory, aeron_dir, descriptor_stream, 1)),
+        bell_(make_client(directory, aeron_dir, bell_descriptor_stream, batch)),
         producer_(make_producer(ten_, directory, stream, slots, frame_bytes)),
         consumer_ten_(make_consumer(ten_, stream)),
         consumer_one_(make_consumer(one_, stream)),
-        spec_(bytes_spec(frame_bytes)) {}
+        bell_producer_(make_producer(bell_, directory, bell_stream, slots, frame_bytes, true)),
+        bell_consumer_(make_consumer(bell_, bell_stream)),
+        spec_(bytes_spec(frame_bytes)),
+        shapes_{spec_, matrix_spec()} {}
 
   void run() {
     attach();
     // What is counted is the steady state: every slot of the ring was used before, with the same shape.
-    const std::uint64_t frames_per_round = 6 * frames_;
+    const std::uint64_t frames_per_round = 7 * frames_;
     for (std::uint64_t done = 0; done < 2 * slots; done += frames_per_round) round(false);
     round(true);
   }
 
  private:
+  // As large as spec_, with other dimensions.
+  static TensorSpec matrix_spec() {
+    TensorSpec spec;
+    spec.dtype = DType::f32;
+    spec.shape = {4, 4};
+    return spec;
+  }
+
   void conduct() {
     (void)ten_.do_work();
     (void)one_.do_work();
+    (void)bell_.do_work();
   }
 
-  // Until a frame reaches both consumers and nothing waits any more.
+  // Until a frame reaches every consumer and nothing waits any more.
   void attach() {
     const std::int64_t deadline = now_ns() + std::int64_t{60'000'000'000};
     std::uint64_t by_ten = 0;
     std::uint64_t by_one = 0;
-    while (by_ten == 0 || by_one == 0) {
+    std::uint64_t by_bell = 0;
+    while (by_ten == 0 || by_one == 0 || by_bell == 0) {
       if (now_ns() > deadline) throw Failure("the consumers do not get frames");
       conduct();
       (void)produce(producer_, spec_, 1);
       by_ten += consume(consumer_ten_, 1);
       by_one += consume(consumer_one_, 1);
+      (void)produce(bell_producer_, spec_, 1);
+      by_bell += consume(bell_consumer_, 1);
     }
     for (int quiet = 0; quiet < 100; ++quiet) {
-      const bool work = consume(consumer_ten_, 1) + consume(consumer_one_, 1) != 0;
+      const bool work =
+          consume(consumer_ten_, 1) + consume(consumer_one_, 1) + consume(bell_consumer_, 1) != 0;
       if (work) quiet = 0;
     }
   }
@@ -226,15 +261,27 @@ class Schedule {
     toggling(count, "consumer_single",
              [&] { return one_by_one(producer_, spec_, consumer_ten_, frames_); });
     expect("limit 1", one(), frames_);
+    conduct();
+    counted(count, "producer_two_shapes",
+            [&] { return produce_in_turns(producer_, shapes_, frames_); });
+    counted(count, "consumer_two_shapes", [&] { return ten(); });
+    expect("limit 1", one(), frames_);
+    conduct();
+    counted(count, "producer_bell", [&] { return produce(bell_producer_, spec_, frames_); });
+    expect("limit 10", consume(bell_consumer_, frames_ / batch), frames_);
   }
 
   std::uint64_t frames_;
   Client ten_;
   Client one_;
+  Client bell_;
   Producer producer_;
   Consumer consumer_ten_;
   Consumer consumer_one_;
+  Producer bell_producer_;
+  Consumer bell_consumer_;  // never sleeps
   TensorSpec spec_;
+  TensorSpec shapes_[2];
 };
 
 std::uint64_t number(int argc, char** argv, int which) {

@@ -110,6 +110,9 @@ Instructions count_instructions(const Stage& stage, const std::string& program, 
   result.producer = per_frame("producer");
   result.consumer_ten = per_frame("consumer_ten");
   result.consumer_one = per_frame("consumer_one");
+  result.producer_two_shapes = per_frame("producer_two_shapes");
+  result.consumer_two_shapes = per_frame("consumer_two_shapes");
+  result.producer_bell = per_frame("producer_bell");
   // Phases that are switched on and off for each call contain what that costs.
   const double switching = per_frame("nothing");
   result.consumer_single = per_frame("consumer_single") - switching;

@@ -52,7 +52,10 @@ Json figures_of(const Instructions& counted) {
           {"proof", tenth(counted.proof)},
           {"consumer_ten", tenth(counted.consumer_ten)},
           {"consumer_one", tenth(counted.consumer_one)},
-          {"consumer_single", tenth(counted.consumer_single)}};
+          {"consumer_single", tenth(counted.consumer_single)},
+          {"producer_two_shapes", tenth(counted.producer_two_shapes)},
+          {"consumer_two_shapes", tenth(counted.consumer_two_shapes)},
+          {"producer_bell", tenth(counted.producer_bell)}};
 }
 
 const char* what_it_is(const std::string& figure) {
@@ -64,7 +67,10 @@ const char* what_it_is(const std::string& figure) {
       {"proof", "from the end of the handler to that of poll"},
       {"consumer_ten", "poll + proof, limit 10, ten frames waiting"},
       {"consumer_one", "poll + proof, limit 1, frames waiting"},
-      {"consumer_single", "poll + proof, one frame waiting"}};
+      {"consumer_single", "poll + proof, one frame waiting"},
+      {"producer_two_shapes", "claim + commit, two shapes in turns"},
+      {"consumer_two_shapes", "poll + proof, limit 10, two shapes in turns"},
+      {"producer_bell", "claim + commit with wake_waiters, nobody ever slept"}};
   for (const auto& [name, text] : texts) {
     if (figure == name) return text;
   }

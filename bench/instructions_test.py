@@ -15,7 +15,8 @@ import unittest
 PROGRAM = sys.argv[1]
 COUNTED = "--counted" in sys.argv[2:] and shutil.which("valgrind") is not None
 FIGURES = {"claim": 100.0, "commit": 200.0}
-NAMES = ["claim", "commit", "producer", "poll", "proof", "consumer_ten", "consumer_one", "consumer_single"]
+NAMES = ["claim", "commit", "producer", "poll", "proof", "consumer_ten", "consumer_one", "consumer_single",
+         "producer_two_shapes", "consumer_two_shapes", "producer_bell"]
 
 
 class Gate(unittest.TestCase):

@@ -36,12 +36,14 @@ inline Client make_client(const std::string& directory, const std::string& aeron
 }
 
 inline Producer make_producer(Client& client, const std::string& directory, std::uint32_t stream,
-                              std::uint32_t slots, std::uint64_t frame_bytes) {
+                              std::uint32_t slots, std::uint64_t frame_bytes,
+                              bool wake_waiters = false) {
   ProducerOptions options;
   options.stream = stream;
   options.base_dir = directory;
   options.namespace_name = "bench";
   options.slots = slots;
+  options.wake_waiters = wake_waiters;
   const std::uint64_t stride = (frame_bytes + 63) / 64 * 64;
   options.pools = {{.pool_id = 1, .stride_bytes = static_cast<std::uint32_t>(stride)}};
   return value_of(client.producer(std::move(options)).wait(attach_timeout));
