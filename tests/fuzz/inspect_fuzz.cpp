@@ -15,18 +15,19 @@ namespace {
 using namespace tensorpool;
 
 struct Inspector {
-  Inspector() : app("fuzz", "fuzz") {
+  Inspector() {
     // What is printed is of no interest here.
     TP_ASSERT(std::freopen("/dev/null", "w", stdout) != nullptr);
-    cli::register_inspect(app);
   }
   int run(std::vector<std::string> arguments) {
+    // Anew, for what is not given stays as it was.
+    cli::Program app("fuzz", "fuzz");
+    cli::register_inspect(app);
     arguments.insert(arguments.begin(), {"inspect", file.path()});
     return app.read(std::move(arguments)).value_or(-1);
   }
 
   fuzz::FileInMemory file;
-  cli::Program app;
 };
 
 }  // namespace
