@@ -183,15 +183,15 @@ struct ManyAttempts : rl::test_suite<ManyAttempts<Orders>, 3> {
   }
 };
 
-template <class Suite>
-Verdict search(rl::scheduler_type_e kind, std::uint64_t executions) {
+template <rl::scheduler_type_e kind, class Suite>
+Verdict search(std::uint64_t executions) {
   fates = Fates{};
-  return model::search<Suite>(kind, executions);
+  return model::search_by<kind, Suite>(executions);
 }
 
 template <class Orders, class Habit, std::size_t slots, unsigned frames>
 Verdict search_all() {
-  return search<OneAttempt<Orders, Habit, slots, frames>>(rl::sched_full, 0);
+  return search<rl::sched_full, OneAttempt<Orders, Habit, slots, frames>>(0);
 }
 
 // Nothing wrong was accepted, and something right was, so that the search was not idle.
@@ -238,8 +238,8 @@ TEST(RecipeModel, every_execution_without_fences) {
 
 // Proves: SHM-179, SHM-185, SHM-188, SHM-191, SHM-237
 TEST(RecipeModel, many_random_executions_of_many_laps) {
-  expect_proved(search<ManyAttempts<FencedOrders>>(rl::sched_random, 40'000), 40'000);
-  expect_proved(search<ManyAttempts<FenceFreeOrders>>(rl::sched_random, 40'000), 40'000);
+  expect_proved(search<rl::sched_random, ManyAttempts<FencedOrders>>(40'000), 40'000);
+  expect_proved(search<rl::sched_random, ManyAttempts<FenceFreeOrders>>(40'000), 40'000);
 }
 
 // Negative controls, one for each order and fence: without it the search must find a torn frame.

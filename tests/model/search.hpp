@@ -49,4 +49,36 @@ Verdict search(rl::scheduler_type_e kind, std::uint64_t executions, unsigned swi
   return {params.test_result, params.stop_iteration, std::string(report.str().c_str())};
 }
 
+// One pass of a search; the second one, of an execution that failed, tells its history.
+template <rl::scheduler_type_e kind, class Suite>
+rl::test_result_e pass(rl::test_params& params, rl::ostringstream& state, bool second) {
+  constexpr auto threads = Suite::params::thread_count;
+  if constexpr (kind == rl::sched_random) {
+    return rl::run_test<Suite, rl::random_scheduler<threads>>(params, state, second);
+  } else {
+    static_assert(kind == rl::sched_full);
+    return rl::run_test<Suite, rl::full_search_scheduler<threads>>(params, state, second);
+  }
+}
+
+// The same for a kind of search that is known early: rl::simulate() compiles all three of them, anew for every suite.
+template <rl::scheduler_type_e kind, class Suite>
+Verdict search_by(std::uint64_t executions) {
+  rl::ostringstream report;
+  rl::ostringstream state;
+  rl::test_params params;
+  params.search_type = kind;
+  params.iteration_count = executions;
+  params.output_stream = &report;
+  params.progress_stream = &report;
+  if (pass<kind, Suite>(params, state, false) != rl::test_result_success) {
+    params.initial_state = state.str();
+    params.final_state = state.str();
+    params.collect_history = true;
+    rl::ostringstream again;
+    pass<kind, Suite>(params, again, true);
+  }
+  return {params.test_result, params.stop_iteration, std::string(report.str().c_str())};
+}
+
 }  // namespace tensorpool::model
