@@ -53,7 +53,7 @@ TYPED_TEST(EveryMessage, ComesBackAsItWas) {
         std::size_t consumed = 0;
         const auto back = decode<TypeParam>(std::span(bytes).subspan(shift), &consumed);
         ASSERT_TRUE(back.has_value()) << back.error().message();
-        EXPECT_EQ(*back, message);
+        EXPECT_TRUE(*back == message);
         EXPECT_EQ(consumed + shift, bytes.size());
       }
     }
@@ -103,60 +103,88 @@ TYPED_TEST(EveryMessage, IgnoresTrailingBytesAndCountsThem) {
     std::size_t consumed = 0;
     const auto back = decode<TypeParam>(bytes, &consumed);
     ASSERT_TRUE(back.has_value());
-    EXPECT_EQ(*back, message);
+    EXPECT_TRUE(*back == message);
     EXPECT_EQ(consumed, size);
+  }
+}
+
+// One kind of message, for what is to be said only of how it is refused: that is compiled once, not for every kind.
+struct Kind {
+  std::uint16_t schema_id;
+  std::uint16_t template_id;
+  std::uint16_t block_length;
+  std::vector<BlockField> block_fields;
+  // Nothing for bytes that are such a message.
+  std::optional<Fault> (*fault)(std::span<const std::byte> bytes);
+};
+
+template <class M>
+Kind kind() {
+  return {M::schema_id, M::template_id, static_cast<std::uint16_t>(M::block_length),
+          BlockFields::of<M>(), [](std::span<const std::byte> bytes) -> std::optional<Fault> {
+            const auto message = try_decode<M>(bytes);
+            if (message) return std::nullopt;
+            return message.error();
+          }};
+}
+
+void is_refused_under_another_schema_or_template(const Kind& kind, const Buffer& bytes) {
+  for (std::uint16_t schema = 899; schema < 912; ++schema) {
+    if (schema == kind.schema_id) continue;
+    Buffer changed = bytes;
+    put<std::uint16_t>(changed, 4, schema);
+    const auto fault = kind.fault(changed);
+    ASSERT_TRUE(fault.has_value());
+    EXPECT_EQ(fault->problem, Problem::other_schema);
+    EXPECT_EQ(fault->code(), Code::unsupported);
+    EXPECT_EQ(fault->found, schema);
+    // The schema decides before the template: a broken template changes nothing.
+    put<std::uint16_t>(changed, 2, 0x7777);
+    const auto both = kind.fault(changed);
+    ASSERT_TRUE(both.has_value());
+    EXPECT_EQ(both->problem, Problem::other_schema);
+  }
+  for (std::uint16_t other = 0; other < 60; ++other) {
+    if (other == kind.template_id) continue;
+    Buffer changed = bytes;
+    put<std::uint16_t>(changed, 2, other);
+    const auto fault = kind.fault(changed);
+    ASSERT_TRUE(fault.has_value());
+    EXPECT_EQ(fault->problem, Problem::other_template);
+    EXPECT_EQ(fault->code(), Code::unsupported);
   }
 }
 
 // Proves: MSG-10, MSG-11, MSG-12, MSG-13
 TYPED_TEST(EveryMessage, IsRefusedUnderAnotherSchemaOrTemplate) {
-  const Buffer bytes = encoded(filled<TypeParam>(6));
-  for (std::uint16_t schema = 899; schema < 912; ++schema) {
-    if (schema == TypeParam::schema_id) continue;
+  is_refused_under_another_schema_or_template(kind<TypeParam>(), encoded(filled<TypeParam>(6)));
+}
+
+void is_refused_with_another_version_or_block_length(const Kind& kind, const Buffer& bytes) {
+  for (const int version : {0, 2, 3, 255, 256, 65535}) {
     Buffer changed = bytes;
-    put<std::uint16_t>(changed, 4, schema);
-    const auto message = try_decode<TypeParam>(changed);
-    ASSERT_FALSE(message.has_value());
-    EXPECT_EQ(message.error().problem, Problem::other_schema);
-    EXPECT_EQ(message.error().code(), Code::unsupported);
-    EXPECT_EQ(message.error().found, schema);
-    // The schema decides before the template: a broken template changes nothing.
-    put<std::uint16_t>(changed, 2, 0x7777);
-    EXPECT_EQ(try_decode<TypeParam>(changed).error().problem, Problem::other_schema);
+    put(changed, 6, static_cast<std::uint16_t>(version));
+    const auto fault = kind.fault(changed);
+    ASSERT_TRUE(fault.has_value());
+    EXPECT_EQ(fault->problem, Problem::other_version);
+    EXPECT_EQ(fault->code(), Code::unsupported);
+    EXPECT_EQ(try_decode_any(changed).error().problem, Problem::other_version);
   }
-  for (std::uint16_t other = 0; other < 60; ++other) {
-    if (other == TypeParam::template_id) continue;
+  for (const int difference : {-8, -1, 1, 8, 1000}) {
     Buffer changed = bytes;
-    put<std::uint16_t>(changed, 2, other);
-    const auto message = try_decode<TypeParam>(changed);
-    ASSERT_FALSE(message.has_value());
-    EXPECT_EQ(message.error().problem, Problem::other_template);
-    EXPECT_EQ(message.error().code(), Code::unsupported);
+    put(changed, 0, static_cast<std::uint16_t>(kind.block_length + difference));
+    changed.resize(changed.size() + 2000);
+    const auto fault = kind.fault(changed);
+    ASSERT_TRUE(fault.has_value());
+    EXPECT_EQ(fault->problem, Problem::other_block_length);
+    EXPECT_EQ(fault->code(), Code::malformed_message);
+    EXPECT_EQ(fault->offset, 0U);
   }
 }
 
 // Proves: MSG-14, MSG-15, MSG-16
 TYPED_TEST(EveryMessage, IsRefusedWithAnotherVersionOrBlockLength) {
-  const Buffer bytes = encoded(filled<TypeParam>(7));
-  for (const int version : {0, 2, 3, 255, 256, 65535}) {
-    Buffer changed = bytes;
-    put(changed, 6, static_cast<std::uint16_t>(version));
-    const auto message = try_decode<TypeParam>(changed);
-    ASSERT_FALSE(message.has_value());
-    EXPECT_EQ(message.error().problem, Problem::other_version);
-    EXPECT_EQ(message.error().code(), Code::unsupported);
-    EXPECT_EQ(try_decode_any(changed).error().problem, Problem::other_version);
-  }
-  for (const int difference : {-8, -1, 1, 8, 1000}) {
-    Buffer changed = bytes;
-    put(changed, 0, static_cast<std::uint16_t>(TypeParam::block_length + difference));
-    changed.resize(changed.size() + 2000);
-    const auto message = try_decode<TypeParam>(changed);
-    ASSERT_FALSE(message.has_value());
-    EXPECT_EQ(message.error().problem, Problem::other_block_length);
-    EXPECT_EQ(message.error().code(), Code::malformed_message);
-    EXPECT_EQ(message.error().offset, 0U);
-  }
+  is_refused_with_another_version_or_block_length(kind<TypeParam>(), encoded(filled<TypeParam>(7)));
 }
 
 // Every optional field on its own, absent and present, with the bytes of its null sentinel.
@@ -178,16 +206,13 @@ TYPED_TEST(EveryMessage, ReadsAndWritesEveryNull) {
     std::copy_n(null, field.size, changed.begin() + static_cast<std::ptrdiff_t>(field.offset));
     const auto without = decode<TypeParam>(changed);
     ASSERT_TRUE(without.has_value());
-    EXPECT_NE(*without, message);
+    EXPECT_FALSE(*without == message);
     EXPECT_EQ(encoded(*without), changed);
   }
 }
 
-// Every value of every one-byte enum, and the implicit nulls of the wider ones.
-// Proves: MSG-18, MSG-19, MSG-28
-TYPED_TEST(EveryMessage, RefusesUnlistedEnumValues) {
-  const Buffer bytes = encoded(filled<TypeParam>(9));
-  for (const BlockField& field : BlockFields::of<TypeParam>()) {
+void refuses_unlisted_enum_values(const Kind& kind, const Buffer& bytes) {
+  for (const BlockField& field : kind.block_fields) {
     if (!field.is_enum && !field.is_bool) continue;
     SCOPED_TRACE(field.name);
     std::size_t listed_values = 0;
@@ -199,14 +224,14 @@ TYPED_TEST(EveryMessage, RefusesUnlistedEnumValues) {
         put(changed, field.offset,
             value < 0 ? std::numeric_limits<std::int32_t>::min()
                       : static_cast<std::int32_t>(value));
-      const auto message = try_decode<TypeParam>(changed);
-      if (message.has_value()) {
+      const auto fault = kind.fault(changed);
+      if (!fault) {
         ++listed_values;
         continue;
       }
-      EXPECT_EQ(message.error().problem, Problem::unlisted_value);
-      EXPECT_EQ(message.error().field, field.name);
-      EXPECT_EQ(message.error().offset, field.offset);
+      EXPECT_EQ(fault->problem, Problem::unlisted_value);
+      EXPECT_EQ(fault->field, field.name);
+      EXPECT_EQ(fault->offset, field.offset);
     }
     if (field.degrading) {
       EXPECT_EQ(listed_values, 256U);
@@ -215,6 +240,12 @@ TYPED_TEST(EveryMessage, RefusesUnlistedEnumValues) {
       EXPECT_LE(listed_values, 5U);
     }
   }
+}
+
+// Every value of every one-byte enum, and the implicit nulls of the wider ones.
+// Proves: MSG-18, MSG-19, MSG-28
+TYPED_TEST(EveryMessage, RefusesUnlistedEnumValues) {
+  refuses_unlisted_enum_values(kind<TypeParam>(), encoded(filled<TypeParam>(9)));
 }
 
 // Random bytes after a good header, and good messages with a few bytes changed: never a crash, and
@@ -241,7 +272,7 @@ TYPED_TEST(EveryMessage, SurvivesRandomBytes) {
     if (!try_encode(*message, again)) continue;  // free text that may be read, but not written
     const auto twice = try_decode<TypeParam>(again);
     ASSERT_TRUE(twice.has_value());
-    EXPECT_EQ(*twice, *message);
+    EXPECT_TRUE(*twice == *message);
   }
 }
 
@@ -265,7 +296,7 @@ TYPED_TEST(EveryMessage, IsFoundByItsHeader) {
   const auto any = decode_any(bytes, &consumed);
   ASSERT_TRUE(any.has_value()) << any.error().message();
   ASSERT_TRUE(std::holds_alternative<TypeParam>(*any));
-  EXPECT_EQ(std::get<TypeParam>(*any), message);
+  EXPECT_TRUE(std::get<TypeParam>(*any) == message);
   EXPECT_EQ(consumed, bytes.size());
   EXPECT_EQ(message_name(TypeParam::schema_id, TypeParam::template_id), TypeParam::name);
 }
