@@ -17,6 +17,7 @@ constexpr std::uint64_t least_bytes = 16;
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 30;
 constexpr double least_hz = 1;
 constexpr double most_hz = 1e6;
+constexpr double quick_pace = 0.05;
 
 // A number and what stands behind it; nothing for text that is no number.
 struct Quantity {
@@ -87,6 +88,7 @@ Plan make_plan(const Wishes& wishes, const std::vector<Entry>& subjects, std::ve
   Plan plan;
   plan.quick = wishes.quick;
   plan.rounds = wishes.rounds != 0 ? wishes.rounds : wishes.quick ? 2 : 5;
+  plan.pace = wishes.pace > 0 ? wishes.pace : wishes.quick ? quick_pace : 1;
   for (const std::string& text : wishes.sizes) plan.sizes.push_back(parse_size(text));
   for (const std::string& text : wishes.rates) plan.rates.push_back(parse_rate(text));
   plan.memcpy = wishes.subjects.empty() || has(wishes.subjects, memcpy_name);

@@ -15,7 +15,9 @@ struct Wishes {
   bool quick = false;
   bool list = false;
   bool lock_memory = false;
-  std::size_t rounds = 0;  // 0: five, two with --quick
+  std::size_t rounds = 0;   // 0: five, two with --quick
+  double pace = 0;          // 0: 1, a twentieth with --quick
+  std::string aeron_dir{};  // of a media driver that runs already; empty: one of our own
   std::vector<std::string> workloads{};
   std::vector<std::string> subjects{};
   std::vector<std::string> sizes{};

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "driver_bench.hpp"
+#include "environment.hpp"
 #include "report.hpp"
 #include "statistics.hpp"
 
@@ -12,13 +11,6 @@ namespace tensorpool::bench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double load_average() {
-  std::ifstream file("/proc/loadavg");
-  double load = 0;
-  file >> load;
-  return load;
-}
 
 const char* title(const std::string& part) {
   if (part == "core") return "The core alone, one thread, virtual time";
@@ -57,8 +49,7 @@ Json driver_json(const DriverRows& rows, const DriverBenchOptions& options) {
                     {"low", s.low},
                     {"high", s.high}});
   }
-  Json environment = machine(choose_cpus());
-  environment["load_average"] = load_average();
+  Json environment = to_json(look_around());
   environment["quick"] = options.quick;
   environment["rounds"] = options.rounds;
   return {{"environment", std::move(environment)}, {"driver", std::move(list)}};
@@ -67,11 +58,11 @@ Json driver_json(const DriverRows& rows, const DriverBenchOptions& options) {
 void print_driver(const Json& report) {
   const Json& environment = report["environment"];
   fmt::print("CPU       {}, {} available\n", environment["cpu"].get<std::string>(),
-             environment["cpus_available"].get<int>());
+             environment["cpus"].size());
   for (const char* key : {"kernel", "compiler", "build", "aeron"})
     fmt::print("{:<10}{}\n", key, environment[key].get<std::string>());
   fmt::print("{:<10}{}; median (lowest..highest round); load average {:.1f} at the end\n", "rounds",
-             environment["rounds"].get<std::size_t>(), environment["load_average"].get<double>());
+             environment["rounds"].get<std::size_t>(), environment["load"].get<double>());
   if (environment["quick"].get<bool>())
     fmt::print("QUICK RUN: it shows that everything works; the numbers mean nothing.\n");
   std::string part;

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Ends the kit in the middle, by Ctrl-C and by kill -9: no process and no file may stay behind.
+"""Ends the kit at several moments, by Ctrl-C and by kill -9: no process and no file may stay behind.
 
 Usage: interrupt_test.py TP_BENCH
 """
 import os
 import pathlib
-import re
 import signal
 import subprocess
+import shutil
 import sys
+import tempfile
 import time
 
 PATIENCE_S = 60
-PLACE = re.compile(r"/dev/shm/tensorpool-bench-\w+")
+SHARED_MEMORY = pathlib.Path("/dev/shm")
 
 
 def wait_until(what, condition):
@@ -43,40 +44,66 @@ def start_time(pid):
         return None
 
 
-def places(processes):
-    """Folders in /dev/shm of which they have something mapped."""
-    found = set()
-    for pid, _ in processes:
-        try:
-            found |= set(PLACE.findall(pathlib.Path(f"/proc/{pid}/maps").read_text()))
-        except OSError:
-            pass
-    return found
+def places(pid):
+    """What this run of the kit, or a rival in it, has in /dev/shm."""
+    return [*SHARED_MEMORY.glob(f"tensorpool-bench-{pid}_*"), *SHARED_MEMORY.glob(f"tpbench{pid}_*")]
 
 
-def end_in_the_middle(program, how):
-    command = [program, "--workload", "no-touch", "--subject", "tensorpool", "--rounds", "1000"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          start_new_session=True) as bench:
-        # The media driver and both workers.
-        wait_until("there are workers", lambda: len(children(bench.pid)) >= 3 and places(children(bench.pid)))
-        below = children(bench.pid)
-        folders = places(below)
-        if how == signal.SIGINT:
-            os.killpg(bench.pid, how)  # as a terminal does
-        else:
-            bench.kill()
-        code = bench.wait(PATIENCE_S)
-    wait_until("all processes are gone", lambda: all(start_time(pid) != start for pid, start in below))
-    wait_until(f"{folders} are removed", lambda: not any(map(os.path.exists, folders)))
-    return code
+def starting(pid):
+    return bool(places(pid))
+
+
+def measuring(pid):
+    """There is the media driver, and both workers."""
+    return len(children(pid)) >= 3
+
+
+def counting(pid):
+    return any("callgrind" in name_of(child) for child, _ in children(pid))
+
+
+def name_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def end_it(program, arguments, moment, how):
+    """Exit code of a run that is ended at that moment."""
+    with tempfile.TemporaryDirectory() as name:
+        out = pathlib.Path(name, "out")
+        command = [program, *arguments, "--rounds", "1000", "--out", out]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              start_new_session=True) as bench:
+            wait_until(f"it is {moment.__name__}", lambda: moment(bench.pid))
+            below = children(bench.pid)
+            if how == signal.SIGINT:
+                os.killpg(bench.pid, how)  # as a terminal does
+            else:
+                bench.kill()
+            code = bench.wait(PATIENCE_S)
+        wait_until("all processes are gone", lambda: all(start_time(pid) != start for pid, start in below))
+        wait_until(f"{places(bench.pid)} are removed", lambda: not places(bench.pid))
+        if how == signal.SIGINT and out.exists():
+            sys.exit(f"{moment.__name__}: {list(out.iterdir())} stays in {out}")
+        return code
 
 
 def main():
-    code = end_in_the_middle(sys.argv[1], signal.SIGINT)
-    if code != 130:
-        sys.exit(f"Ctrl-C: exit code {code}")
-    end_in_the_middle(sys.argv[1], signal.SIGKILL)
+    program = sys.argv[1]
+    rivals = subprocess.run([program, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    rivals = [name for name in ("iceoryx2", "zeromq", "socket") if f"bench --with {name}" not in rivals]
+    ours = ["--workload", "no-touch", "--subject", "tensorpool"]
+    moments = [(ours, starting), (ours, measuring)]
+    moments += [(["--workload", "wake-up", "--subject", name], measuring) for name in rivals]
+    if shutil.which("valgrind") and pathlib.Path(program).with_name("tp_bench_counted").exists():
+        moments.append((["--workload", "instructions"], counting))
+    for arguments, moment in moments:
+        code = end_it(program, arguments, moment, signal.SIGINT)
+        if code != 130:
+            sys.exit(f"Ctrl-C while {moment.__name__}: exit code {code}")
+        end_it(program, arguments, moment, signal.SIGKILL)
 
 
 if __name__ == "__main__":

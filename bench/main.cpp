@@ -18,10 +18,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "arguments.hpp"
 #include "cpu_clock.hpp"
@@ -66,12 +70,102 @@ void print_machine(const Environment& environment, const Plan& plan) {
     fmt::print("fan-out shows CPU time only, no instructions: {}\n", why);
 }
 
-std::string prepare_folder(const std::string& out) {
-  if (out.empty()) return {};
-  std::error_code error;
-  std::filesystem::create_directories(out, error);
-  if (error) throw BadArgument(fmt::format("--out '{}': {}", out, error.message()));
-  return out;
+// Where the results go, tried before anything is measured. What was made here and never written to goes away again, as
+// when the run is interrupted.
+class Results {
+ public:
+  explicit Results(const Wishes& wishes) : folder_(wishes.out), json_(wishes.json) {
+    std::error_code error;
+    if (!folder_.empty()) {
+      made_ = std::filesystem::create_directories(folder_, error);
+      if (error) throw BadArgument(fmt::format("--out '{}': {}", folder_, error.message()));
+      try_file("--out", folder_ + "/report.json");
+    }
+    if (!json_.empty()) try_file("--json", json_);
+  }
+  Results(const Results&) = delete;
+  Results& operator=(const Results&) = delete;
+  ~Results() {
+    std::error_code ignored;
+    if (made_) (void)std::filesystem::remove(folder_, ignored);  // only when it is empty
+  }
+
+  void write(const Json& json, const Run& run) const {
+    if (!folder_.empty()) {
+      write_json(folder_ + "/report.json", json);
+      write_histograms(run, folder_);
+    }
+    write_json(json_, json);
+  }
+
+ private:
+  static void try_file(const char* option, const std::string& name) {
+    const bool there = std::filesystem::exists(name);
+    const bool good = std::ofstream(name, std::ios::app).good();
+    const int error = errno;
+    if (!good)
+      throw BadArgument(
+          fmt::format("{} '{}': cannot be written: {}", option, name, std::strerror(error)));
+    std::error_code ignored;
+    if (!there) (void)std::filesystem::remove(name, ignored);
+  }
+
+  std::string folder_;
+  std::string json_;
+  bool made_ = false;
+};
+
+// Whether a torn frame is the subject's fault, or what it is known not to notice.
+bool proves(const Case& one) {
+  return one.subject == nullptr || one.subject->capabilities().proves;
+}
+
+// What goes wrong here does not take away what was measured before.
+Instructions count(const Stage& stage, const Wishes& wishes, std::vector<Hole>& holes) {
+  fmt::print(stderr, "bench: {}\n", instructions_name);
+  try {
+    return count_instructions(stage, wishes.counted_program, wishes.quick, wishes.keep_profiles);
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& failure) {
+    holes.push_back({instructions_name, "everything", failure.what(), true});
+    Instructions none;
+    none.why_not = failure.what();
+    return none;
+  }
+}
+
+using Workloads = std::vector<std::unique_ptr<Workload>>;
+
+// Workloads, and the instructions, which are empty where nobody wants them.
+Instructions measure(const Wishes& wishes, const Plan& plan, const Workloads& workloads, Run& run) {
+  // Where not even a media driver fits, what needs none is measured all the same.
+  const std::string no_room = why_no_room(1, free_shared_memory());
+  std::optional<std::string> foreign;
+  if (!no_room.empty() || !wishes.aeron_dir.empty()) foreign = wishes.aeron_dir;
+  const Stage stage(foreign);
+  Runner runner(stage, plan);
+  for (const auto& workload : workloads) runner.run(*workload, run);
+  if (wants_instructions(wishes) && no_room.empty()) return count(stage, wishes, run.holes);
+  Instructions none;
+  none.why_not = no_room;
+  return none;
+}
+
+// Names each row in which frames that were called whole held wrong bytes.
+bool all_well(const Run& run) {
+  bool good = std::ranges::none_of(run.holes, &Hole::failed);
+  for (const Findings& found : run.findings) {
+    for (const Row& row : found.rows) {
+      const bool wrong = std::ranges::any_of(
+          row.rounds, [](const Outcome& round) { return round.books.wrong != 0; });
+      if (!wrong || !proves(row.of)) continue;
+      fmt::print(stderr, "bench: {}: {}: a delivered frame held wrong bytes\n", found.workload,
+                 label(row.of));
+      good = false;
+    }
+  }
+  return good;
 }
 
 int run(const Wishes& wishes) {
@@ -79,41 +173,22 @@ int run(const Wishes& wishes) {
   if (wishes.list) return list(subjects);
   Run run;
   Plan plan = make_plan(wishes, subjects, run.holes);
-  const auto workloads = chosen_workloads(wishes);
-  const std::string folder = prepare_folder(wishes.out);
+  const Workloads workloads = chosen_workloads(wishes);
+  if (!wishes.aeron_dir.empty() && !std::filesystem::exists(wishes.aeron_dir + "/cnc.dat"))
+    throw BadArgument(fmt::format(
+        "--aeron-dir '{}': no media driver runs there (there is no cnc.dat)", wishes.aeron_dir));
+  const Results results(wishes);
   const Environment environment = look_around();
   plan.cpus = choose_cpus();
   print_machine(environment, plan);
-  Instructions counted;
-  {
-    const Stage stage;
-    Runner runner(stage, plan);
-    for (const auto& workload : workloads) runner.run(*workload, run);
-    if (wants_instructions(wishes)) {
-      fmt::print(stderr, "bench: instructions\n");
-      counted = count_instructions(stage, wishes.counted_program, plan.quick, wishes.keep_profiles);
-    }
-  }
+  const Instructions counted = measure(wishes, plan, workloads, run);
   Json json = {{"environment", to_json(environment)}, {"advice", to_json(advice(environment))}};
   json.update(to_json(run, plan));
   json["subjects"] = to_json(subjects);
   if (wants_instructions(wishes)) json["instructions"] = to_json(counted);
   print(json);
-  write_json(wishes.json, json);
-  if (!folder.empty()) {
-    write_json(folder + "/report.json", json);
-    write_histograms(run, folder);
-  }
-  bool good = true;
-  for (const Hole& hole : run.holes) good = good && !hole.failed;
-  for (const Findings& found : run.findings) {
-    for (const Row& row : found.rows) {
-      for (const Outcome& round : row.rounds) {
-        if (round.books.wrong != 0) throw Failure("a delivered frame held wrong bytes");
-      }
-    }
-  }
-  return good ? 0 : 1;
+  results.write(json, run);
+  return all_well(run) ? 0 : 1;
 }
 
 int run_driver(const DriverBenchOptions& options, const std::string& json_file) {
@@ -181,6 +256,11 @@ class CommandLine {
                   "Two short rounds: does it run? The numbers mean nothing");
     app_.add_option("--rounds", wishes_.rounds, "Rounds of each workload (default 5)")
         ->check(CLI::Range(1, 1000));
+    app_.add_option("--pace", wishes_.pace,
+                    "Measure so much longer (5) or shorter (0.1) than usual (default 1)")
+        ->check(CLI::Range(0.001, 1000.0));
+    app_.add_option("--aeron-dir", wishes_.aeron_dir,
+                    "Use the media driver that runs there, such as a foreign aeronmd");
     app_.add_option("--workload,--only", wishes_.workloads, "Only these (see --list)")
         ->delimiter(',');
     app_.add_option("--subject", wishes_.subjects, "Only these (see --list)")->delimiter(',');

@@ -2,9 +2,9 @@
 
 namespace tensorpool::bench {
 
-Books books_of(const Board& board, std::uint32_t lanes) {
+Books books_of(const Board& board, std::uint32_t first_lane, std::uint32_t lanes) {
   Books books;
-  for (std::uint32_t i = 0; i < lanes; ++i) {
+  for (std::uint32_t i = first_lane; i < first_lane + lanes; ++i) {
     const Lane& lane = board.lanes[i];
     books.delivered += lane.delivered;
     books.overwritten += lane.overwritten;
@@ -15,15 +15,11 @@ Books books_of(const Board& board, std::uint32_t lanes) {
   return books;
 }
 
-Books difference(const Books& after, const Books& before) {
-  return {after.sent - before.sent,
-          after.refused - before.refused,
-          after.late - before.late,
-          after.delivered - before.delivered,
-          after.overwritten - before.overwritten,
-          after.lost - before.lost,
-          after.skipped - before.skipped,
-          after.wrong - before.wrong};
+Outcome outcome_of(const Board& board) {
+  Outcome outcome;
+  outcome.books = board.books;
+  outcome.remark = board.remark.data();
+  return outcome;
 }
 
 }  // namespace tensorpool::bench

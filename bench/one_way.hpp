@@ -29,6 +29,7 @@ struct Board {
   alignas(
       128) std::atomic<std::uint32_t> phase;  // written by the feeder, for the workload's own use
   alignas(128) Books books;
+  std::array<char, 400> remark;   // Sender::remark
   std::array<double, 8> results;  // of the workload
 };
 
@@ -54,10 +55,10 @@ inline void give_way(bool share_cpu) {
   if (share_cpu) (void)::sched_yield();
 }
 
+// What the board says at the end, without figures.
+Outcome outcome_of(const Board& board);
 // Sums the counts of lanes.
-Books books_of(const Board& board, std::uint32_t lanes);
-// What was added between two moments.
-Books difference(const Books& after, const Books& before);
+Books books_of(const Board& board, std::uint32_t first_lane, std::uint32_t lanes);
 
 // Sends over one link and knows how far its readers are. Fill is void(std::byte* room, std::size_t
 // bytes, std::uint64_t seq); it may be empty.
@@ -88,12 +89,33 @@ class Feeder {
     return count(sender_->copy_in(payload, {next_, time}));
   }
 
-  // Sends with `one` until all readers have heard something, and then that they have heard all.
+  // Sends with `one` until all readers have heard something, and then that they have heard all. The books
+  // begin here.
   template <class One>
   void meet(One&& one) {
     catch_up(0, one);
     refused_ = 0;
     sent_ = 0;
+    before_ = readers_books();
+  }
+  // What became of the frames since meet(). Exact once readers have caught up.
+  Books books() const {
+    Books books = difference(readers_books(), before_);
+    books.sent = sent_;
+    books.refused = refused_;
+    books.unaccounted = unaccounted_in(books, lanes_);
+    return books;
+  }
+  // All is over: the books are on the board, and readers end.
+  void finish(std::uint64_t late = 0) {
+    Books all = books();
+    all.late = late;
+    finish(all);
+  }
+  void finish(const Books& books) {
+    board_.books = books;
+    (void)sender_->remark().copy(board_.remark.data(), board_.remark.size() - 1);
+    board_.stop.store(true, std::memory_order_release);
   }
   // Until readers have accounted for all but `behind` frames. Now and then one more frame: a reader that
   // was not attached yet missed the last ones, and the next one is what tells it so.
@@ -121,8 +143,6 @@ class Feeder {
   }
 
   std::uint64_t next_seq() const noexcept { return next_; }
-  std::uint64_t sent() const noexcept { return sent_; }
-  std::uint64_t refused() const noexcept { return refused_; }
   Sender& sender() noexcept { return *sender_; }
   Idler<Sender>& idler() noexcept { return idler_; }
 
@@ -132,6 +152,7 @@ class Feeder {
   static constexpr std::int64_t knock_ns = 20'000'000;
 
   bool met() const noexcept { return slowest() != 0; }
+  Books readers_books() const { return books_of(board_, first_lane_, lanes_); }
   std::uint64_t slowest() const noexcept {
     std::uint64_t slowest = UINT64_MAX;
     for (std::uint32_t i = 0; i < lanes_; ++i) {
@@ -156,6 +177,7 @@ class Feeder {
   std::uint64_t next_ = 1;
   std::uint64_t sent_ = 0;
   std::uint64_t refused_ = 0;
+  Books before_{};  // of the readers, at meet()
 };
 
 // Reads one link and writes its lane. Check is bool(const Received&): false for wrong bytes.

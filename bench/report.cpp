@@ -1,26 +1,15 @@
 #include "report.hpp"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 
 #include "line_transfer.hpp"
 #include "statistics.hpp"
 
 namespace tensorpool::bench {
 namespace {
-
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
 
 Json to_json(const Spread& s) { return {{"median", s.median}, {"low", s.low}, {"high", s.high}}; }
 
@@ -47,20 +36,19 @@ Json figures(const Row& row) {
 }
 
 Json books(const Row& row) {
-  Books sum;
+  Books all;
+  for (const Outcome& round : row.rounds) all = sum(all, round.books);
+  return {{"sent", all.sent}, {"delivered", all.delivered},     {"overwritten", all.overwritten},
+          {"lost", all.lost}, {"skipped", all.skipped},         {"refused", all.refused},
+          {"late", all.late}, {"unaccounted", all.unaccounted}, {"wrong", all.wrong}};
+}
+
+// The first one of all rounds; empty where nobody stood in the way.
+std::string remark(const Row& row) {
   for (const Outcome& round : row.rounds) {
-    sum.sent += round.books.sent;
-    sum.refused += round.books.refused;
-    sum.late += round.books.late;
-    sum.delivered += round.books.delivered;
-    sum.overwritten += round.books.overwritten;
-    sum.lost += round.books.lost;
-    sum.skipped += round.books.skipped;
-    sum.wrong += round.books.wrong;
+    if (!round.remark.empty()) return round.remark;
   }
-  return {{"sent", sum.sent}, {"delivered", sum.delivered}, {"overwritten", sum.overwritten},
-          {"lost", sum.lost}, {"skipped", sum.skipped},     {"refused", sum.refused},
-          {"late", sum.late}, {"wrong", sum.wrong}};
+  return {};
 }
 
 // Do the two rows say something of each other? A bound that moves no payload stands beside every size.
@@ -141,7 +129,8 @@ Json row_json(const Findings& found, const Row& row) {
                {"links", of.links},
                {"slots", of.slots},
                {"figures", figures(row)},
-               {"books", books(row)}};
+               {"books", books(row)},
+               {"remark", remark(row)}};
   json["line_ns"] = Json::array();
   // Null where the CPUs were moved in the middle.
   for (const Outcome& round : row.rounds)
@@ -164,17 +153,6 @@ Json row_json(const Findings& found, const Row& row) {
 }
 
 }  // namespace
-
-Json machine(const Cpus& cpus) {
-  utsname system{};
-  (void)::uname(&system);
-  return {{"cpu", cpu_model()},
-          {"cpus_available", cpus.available},
-          {"kernel", fmt::format("{} {} {}", system.sysname, system.release, system.machine)},
-          {"compiler", TENSORPOOL_BENCH_COMPILER},
-          {"build", TENSORPOOL_BENCH_BUILD},
-          {"aeron", TENSORPOOL_BENCH_AERON}};
-}
 
 Json to_json(const Run& run, const Plan& plan) {
   Json json;

@@ -13,9 +13,6 @@ namespace tensorpool::bench {
 
 using Json = nlohmann::ordered_json;
 
-// CPU, kernel, compiler, build and Aeron: what every number depends on.
-Json machine(const Cpus& cpus);
-
 // Everything but the environment and the instructions, which main() adds.
 Json to_json(const Run& run, const Plan& plan);
 Json to_json(const std::vector<Entry>& subjects);

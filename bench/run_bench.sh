@@ -23,6 +23,10 @@ fi
 code=0
 "$program" "$@" || code=$?
 if [[ $code -le 1 && -f $out/report.json ]]; then
-  printf '\nreport: %s\n' "$(python3 "$root/bench/report.py" "$out/report.json")"
+  if page=$(python3 "$root/bench/report.py" "$out/report.json"); then
+    printf '\nreport: %s\n' "$page"
+  else
+    code=1
+  fi
 fi
 exit "$code"

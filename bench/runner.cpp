@@ -11,17 +11,17 @@ namespace {
 // What a media driver and its clients need beside frames.
 constexpr std::uint64_t besides = 64 * MiB;
 
-std::uint64_t free_shared_memory() {
-  struct statvfs file_system{};
-  if (::statvfs("/dev/shm", &file_system) != 0) return 0;
-  return std::uint64_t{file_system.f_bavail} * file_system.f_frsize;
-}
-
 std::string rate_text(double hz) {
   return hz >= 1000 ? fmt::format("{:g} kHz", hz / 1000) : fmt::format("{:g} Hz", hz);
 }
 
 }  // namespace
+
+std::uint64_t free_shared_memory() {
+  struct statvfs file_system{};
+  if (::statvfs("/dev/shm", &file_system) != 0) return 0;
+  return std::uint64_t{file_system.f_bavail} * file_system.f_frsize;
+}
 
 std::string size_text(std::uint64_t bytes) {
   if (bytes >= MiB && bytes % MiB == 0) return fmt::format("{} MiB", bytes / MiB);
@@ -40,7 +40,7 @@ std::string label(const Case& one) {
 }
 
 std::string why_no_room(std::uint64_t bytes, std::uint64_t free_bytes) {
-  if (bytes + besides <= free_bytes) return {};
+  if (bytes == 0 || bytes + besides <= free_bytes) return {};
   return fmt::format(
       "needs {} MiB in /dev/shm, {} MiB are free: remount it larger, or --size a smaller frame",
       (bytes + besides) / MiB + 1, free_bytes / MiB);

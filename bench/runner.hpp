@@ -57,6 +57,7 @@ class Runner {
 std::string label(const Case& one);
 std::string size_text(std::uint64_t bytes);
 
+std::uint64_t free_shared_memory();  // bytes
 // Empty, or why `bytes` do not fit into `free_bytes` of /dev/shm.
 std::string why_no_room(std::uint64_t bytes, std::uint64_t free_bytes);
 

@@ -17,6 +17,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "tensorpool/media_driver.hpp"
 
@@ -43,13 +44,30 @@ void become_worker(bool ends_with_parent, pid_t parent) {
   if (::getppid() != parent) ::_exit(1);
 }
 
-// The process of the media driver: until the other end of `guard` closes, then it cleans up.
-[[noreturn]] void serve(const std::string& directory, const std::string& aeron_dir, int guard,
-                        int ready) {
+void remove_named_memory(pid_t of_the_kit) {
+  const std::string prefix = named_memory_prefix(of_the_kit);
+  std::error_code error;
+  std::vector<std::filesystem::path> found;
+  for (std::filesystem::directory_iterator entry("/dev/shm", error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().filename().string().starts_with(prefix)) found.push_back(entry->path());
+  }
+  for (const auto& path : found) std::filesystem::remove_all(path, error);
+}
+
+// The process that keeps the stage: until the other end of `guard` closes, then it cleans up. Runs the media driver,
+// unless `aeron_dir` is empty.
+[[noreturn]] void keep(const std::string& directory, const std::string& aeron_dir, pid_t parent,
+                       int guard, int ready) {
   int code = 0;
+  (void)::signal(SIGPIPE, SIG_IGN);  // the kit may be gone already: who else cleans up?
   try {
-    auto driver = MediaDriver::launch({.aeron_dir = aeron_dir});
-    if (!driver) throw Failure(driver.error().message());
+    std::optional<MediaDriver> own;
+    if (!aeron_dir.empty()) {
+      auto driver = MediaDriver::launch({.aeron_dir = aeron_dir});
+      if (!driver) throw Failure(driver.error().message());
+      own.emplace(std::move(*driver));
+    }
     char byte = 1;
     (void)!::write(ready, &byte, 1);
     ::close(ready);
@@ -61,7 +79,16 @@ void become_worker(bool ends_with_parent, pid_t parent) {
   }
   std::error_code ignored;
   std::filesystem::remove_all(directory, ignored);
+  remove_named_memory(parent);
   ::_exit(code);
+}
+
+std::string how_it_ended(int status) {
+  if (!WIFSIGNALED(status))
+    return fmt::format("a worker ended with exit code {}", WEXITSTATUS(status));
+  const int signal = WTERMSIG(status);
+  return fmt::format("a worker was killed by signal {} ({}){}", signal, ::strsignal(signal),
+                     signal == SIGBUS ? ": /dev/shm is full" : "");
 }
 
 // The CPUs that share a core with `cpu`, itself included, as the kernel writes them ("0-1", "0,4").
@@ -117,23 +144,29 @@ void pin(int cpu) {
     throw Failure(fmt::format("cannot pin to CPU {}: {}", cpu, std::strerror(errno)));
 }
 
-Stage::Stage() {
-  std::string name = "/dev/shm/tensorpool-bench-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr)
-    throw Failure(fmt::format("cannot make {}: {}", name, std::strerror(errno)));
-  directory_ = name;
+Stage::Stage(const std::optional<std::string>& foreign_aeron_dir)
+    : own_driver_(!foreign_aeron_dir) {
   std::array<int, 2> guard{};
   std::array<int, 2> ready{};
   if (::pipe2(guard.data(), O_CLOEXEC) != 0 || ::pipe2(ready.data(), O_CLOEXEC) != 0)
     throw Failure("pipe failed");
-  handle_signals(on_signal);
-  driver_ = ::fork();
-  if (driver_ < 0) throw Failure("fork failed");
-  if (driver_ == 0) {
+  handle_signals(on_signal);  // before there is anything to clean up
+  std::string name = fmt::format("/dev/shm/tensorpool-bench-{}_XXXXXX", ::getpid());
+  if (::mkdtemp(name.data()) == nullptr)
+    throw Failure(fmt::format("cannot make {}: {}", name, std::strerror(errno)));
+  directory_ = name;
+  aeron_dir_ = foreign_aeron_dir.value_or(directory_ + "/aeron");
+  const pid_t parent = ::getpid();
+  keeper_ = ::fork();
+  if (keeper_ < 0) {
+    (void)::rmdir(directory_.c_str());
+    throw Failure("fork failed");
+  }
+  if (keeper_ == 0) {
     become_worker(false, 0);
     ::close(guard[1]);
     ::close(ready[0]);
-    serve(directory_, aeron_dir(), guard[0], ready[1]);
+    keep(directory_, own_driver_ ? aeron_dir_ : std::string(), parent, guard[0], ready[1]);
   }
   ::close(guard[0]);
   ::close(ready[1]);
@@ -143,7 +176,7 @@ Stage::Stage() {
   ::close(ready[0]);
   if (!up) {
     ::close(guard_);
-    (void)::waitpid(driver_, nullptr, 0);
+    (void)::waitpid(keeper_, nullptr, 0);
     if (asked_to_end != 0) throw Interrupted();
     throw Failure("the media driver did not start");
   }
@@ -151,7 +184,7 @@ Stage::Stage() {
 
 Stage::~Stage() {
   ::close(guard_);
-  while (::waitpid(driver_, nullptr, 0) < 0 && errno == EINTR) {
+  while (::waitpid(keeper_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
@@ -202,13 +235,12 @@ void Stage::run(const std::vector<std::function<void()>>& jobs) const {
       if (asked_to_end != 0) throw Interrupted();
       throw Failure("waitpid failed");
     }
-    if (pid == driver_) throw Failure("the media driver ended");
+    if (pid == keeper_) throw Failure("the media driver ended");
     if (std::erase(running, pid) == 0) continue;
     if (!failed && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
       failed = true;
       if (!failure->taken)
-        fmt::format_to_n(failure->text.data(), failure->text.size() - 1,
-                         "a worker ended with wait status {:#x}", status);
+        (void)how_it_ended(status).copy(failure->text.data(), failure->text.size() - 1);
       end_all();
     }
   }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -74,19 +75,27 @@ class Shared {
   T* object_;
 };
 
+// What the names of files in /dev/shm begin with that a subject cannot put into the directory of its link. A Stage
+// removes those of its own process, however that ends.
+inline std::string named_memory_prefix(pid_t of_the_kit) {
+  return "tpbench" + std::to_string(of_the_kit) + "_";
+}
+
 // REQUIRES a process without other threads (it forks), and at most one Stage.
 class Stage {
  public:
-  // Makes the directory and waits until the media driver serves it.
-  Stage();
+  // Makes the directory and waits until a media driver of its own serves it. With `foreign_aeron_dir` none is started:
+  // everybody uses the one that runs there, and nobody needs one where that is empty.
+  explicit Stage(const std::optional<std::string>& foreign_aeron_dir = std::nullopt);
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
-  // Ends the media driver, which removes the directory.
+  // Ends the media driver and removes the directory.
   ~Stage();
 
   const std::string& directory() const noexcept { return directory_; }
-  std::string aeron_dir() const { return directory_ + "/aeron"; }
-  pid_t driver_pid() const noexcept { return driver_; }  // of the media driver's process
+  const std::string& aeron_dir() const noexcept { return aeron_dir_; }
+  // Of the media driver's process; -1: it is somebody else's.
+  pid_t driver_pid() const noexcept { return own_driver_ ? keeper_ : -1; }
 
   // Runs each job in a process of its own and waits for all. When one fails the others are ended
   // and the text of the first failure is thrown; Interrupted when we were asked to stop.
@@ -94,8 +103,10 @@ class Stage {
 
  private:
   std::string directory_;
-  pid_t driver_ = -1;
-  int guard_ = -1;  // the media driver's process ends when this end of a pipe closes
+  std::string aeron_dir_;
+  bool own_driver_;
+  pid_t keeper_ = -1;  // the process that runs the media driver and cleans up
+  int guard_ = -1;     // it ends when this end of a pipe closes
 };
 
 }  // namespace tensorpool::bench

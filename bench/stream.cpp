@@ -59,7 +59,6 @@ void feed(const Arena& arena, const Case& one, Board& board, Write write,
     (void)send();
   }
   feeder.meet(send);
-  const Books before = books_of(board, 1);
   const std::uint64_t bytes_before = writer.bytes();
   const std::int64_t duration = arena.plan().shorter(1'000'000'000);
   const std::int64_t begin = now_ns();
@@ -70,13 +69,9 @@ void feed(const Arena& arena, const Case& one, Board& board, Write write,
   }
   feeder.catch_up(0, send);
   const double seconds = static_cast<double>(now_ns() - begin) / 1e9;
-  Books books = difference(books_of(board, 1), before);
-  books.sent = feeder.sent();
-  books.refused = feeder.refused();
-  board.books = books;
-  board.results[0] = static_cast<double>(books.delivered) / seconds;
+  board.results[0] = static_cast<double>(feeder.books().delivered) / seconds;
   board.results[1] = static_cast<double>(writer.bytes() - bytes_before) / seconds / MiB;
-  board.stop.store(true, std::memory_order_release);
+  feeder.finish();
 }
 
 void read(const Arena& arena, const Case& one, Board& board, Write write) {
@@ -109,8 +104,7 @@ Outcome stream(const Arena& arena, const Case& one, Write write,
   const Shared<Board> board;
   arena.stage().run(
       {[&] { read(arena, one, *board, write); }, [&] { feed(arena, one, *board, write, sizes); }});
-  Outcome outcome;
-  outcome.books = board->books;
+  Outcome outcome = outcome_of(*board);
   outcome.figures.push_back({"rate", "frames/s", board->results[0], true});
   if (write != Write::untouched)
     outcome.figures.push_back({"bytes", "MiB/s", board->results[1], true});

@@ -110,6 +110,8 @@ class Sender {
   // Background work in this thread (conductors, accepting receivers), called every few milliseconds
   // and never between the two ends of a timed message of a closed loop.
   virtual void idle() {}
+  // What the subject said of others who stood in its way, such as a media driver that lets a reader hold it up.
+  virtual std::string remark() const { return {}; }
 };
 
 // Lives in the receiving process and belongs to one thread.
@@ -148,6 +150,8 @@ struct Capabilities {
   bool in_place_read = false;   // Received::bytes() is what the sender wrote, not a copy
   bool wait = false;
   bool wake_only = false;  // a bound of waking somebody up, in no other workload
+  bool proves =
+      true;  // false: a frame that was overwritten meanwhile is handed over without a sign
   Loss loss = Loss::overwrites_oldest;
   std::uint32_t most_receivers = 1;
   std::uint32_t most_links = 1;           // that may live at the same time in one process

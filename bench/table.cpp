@@ -47,6 +47,8 @@ void print_row(const Json& row) {
   if (const std::string books = books_text(row["books"]); !books.empty())
     fmt::print("    {:<22}{} of {} sent\n", "frames", books,
                row["books"]["sent"].get<std::uint64_t>());
+  if (const auto remark = row["remark"].get<std::string>(); !remark.empty())
+    fmt::print("    {:<22}{}\n", "it says", remark);
 }
 
 }  // namespace

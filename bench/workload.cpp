@@ -55,4 +55,34 @@ void add_percentiles(std::vector<Figure>& figures, const Histogram& histogram, d
   figures.push_back({"max", "ns", histogram.max(divisor), false, true});
 }
 
+Books difference(const Books& after, const Books& before) {
+  return {after.sent - before.sent,
+          after.refused - before.refused,
+          after.late - before.late,
+          after.delivered - before.delivered,
+          after.overwritten - before.overwritten,
+          after.lost - before.lost,
+          after.skipped - before.skipped,
+          after.wrong - before.wrong,
+          after.unaccounted - before.unaccounted};
+}
+
+Books sum(const Books& a, const Books& b) {
+  return {a.sent + b.sent,
+          a.refused + b.refused,
+          a.late + b.late,
+          a.delivered + b.delivered,
+          a.overwritten + b.overwritten,
+          a.lost + b.lost,
+          a.skipped + b.skipped,
+          a.wrong + b.wrong,
+          a.unaccounted + b.unaccounted};
+}
+
+std::uint64_t unaccounted_in(const Books& books, std::uint32_t receivers) {
+  const std::uint64_t sent = (books.sent - books.refused) * receivers;
+  const std::uint64_t known = books.delivered + books.overwritten + books.lost + books.skipped;
+  return sent > known ? sent - known : 0;  // who refuses a frame may count it as lost, too
+}
+
 }  // namespace tensorpool::bench

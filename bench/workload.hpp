@@ -18,7 +18,7 @@ constexpr std::uint64_t MiB = 1024 * KiB;
 
 // What the user asked for.
 struct Plan {
-  bool quick = false;
+  bool quick = false;    // only shows that everything works
   double pace = 1;       // of a full measurement: who has less time measures less of the same
   bool progress = true;  // said on standard error
   std::size_t rounds = 5;
@@ -32,9 +32,9 @@ struct Plan {
   std::vector<std::uint64_t> sizes_or(std::vector<std::uint64_t> own) const {
     return sizes.empty() ? std::move(own) : sizes;
   }
-  // A run of `--quick` only shows that everything works.
+  // Of a full measurement's time or frames.
   std::int64_t shorter(std::int64_t full) const {
-    return quick ? full / 20 : static_cast<std::int64_t>(static_cast<double>(full) * pace);
+    return static_cast<std::int64_t>(static_cast<double>(full) * pace);
   }
 };
 
@@ -80,12 +80,21 @@ struct Books {
   std::uint64_t lost = 0;
   std::uint64_t skipped = 0;
   std::uint64_t wrong = 0;  // whole, they say, but other bytes than were sent: never
+  // Sent, not delivered, and no word of it: subjects that do not tell what they dropped.
+  std::uint64_t unaccounted = 0;
 };
+
+// What was added between two moments.
+Books difference(const Books& after, const Books& before);
+Books sum(const Books& a, const Books& b);
+// `unaccounted`, of what else is in the books; each frame goes to `receivers`.
+std::uint64_t unaccounted_in(const Books& books, std::uint32_t receivers);
 
 struct Outcome {
   std::vector<Figure> figures;
   Books books;
-  double divisor = 1;  // of what is in the histogram
+  std::string remark{};  // what the subject said of others who stood in its way
+  double divisor = 1;    // of what is in the histogram
   // Filled in by the runner: how far the CPUs lay apart behind it (line_transfer.hpp; 0: they are one), and whether
   // that was otherwise before it.
   double line_ns = 0;

@@ -19,15 +19,10 @@
 #include "rivals/iceoryx2.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <charconv>
 #include <filesystem>
-#include <string_view>
 #include <system_error>
 
 #include "registry.hpp"
@@ -37,35 +32,13 @@ namespace {
 
 constexpr int batch = 10;  // frames of one poll
 
-// Shared memory has no folder: names of this process, so that a later run can remove them when this one
-// was killed.
-constexpr std::string_view shared_memory = "/dev/shm";
-constexpr std::string_view prefix = "tpbench";
-
-std::string prefix_of(pid_t pid) { return fmt::format("{}{}_", prefix, pid); }
-
-template <class Remove>
-void for_all_of_ours(Remove&& remove) {
-  std::error_code error;
-  std::vector<std::filesystem::path> found;
-  for (std::filesystem::directory_iterator entry(shared_memory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    if (!name.starts_with(prefix)) continue;
-    pid_t pid = 0;
-    const char* const begin = name.data() + prefix.size();
-    const auto [rest, wrong] = std::from_chars(begin, name.data() + name.size(), pid);
-    if (wrong == std::errc{} && rest != name.data() + name.size() && *rest == '_' && remove(pid))
-      found.push_back(entry->path());
-  }
-  for (const auto& path : found) std::filesystem::remove(path, error);
-}
-
 // What the C functions want; it must outlive the call only.
 class LinkSetup {
  public:
   LinkSetup(const Link& link, pid_t parent)
-      : name_(link.name()), root_(link.directory + "/iceoryx2"), prefix_(prefix_of(parent)) {
+      : name_(link.name()),
+        root_(link.directory + "/iceoryx2"),
+        prefix_(named_memory_prefix(parent)) {
     std::error_code error;
     std::filesystem::create_directories(root_, error);
     if (error) throw Failure(fmt::format("iceoryx2: cannot make {}: {}", root_, error.message()));
@@ -151,14 +124,6 @@ class IceoryxReceiver final : public Receiver {
 
 class Iceoryx2 final : public Subject {
  public:
-  Iceoryx2() {
-    for_all_of_ours([](pid_t pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; });
-  }
-  ~Iceoryx2() override {
-    if (::getpid() != parent_) return;
-    for_all_of_ours([this](pid_t pid) { return pid == parent_; });
-  }
-
   std::string name() const override { return "iceoryx2"; }
   Kind kind() const override { return Kind::rival; }
   std::string version() const override { return TENSORPOOL_BENCH_ICEORYX2; }
@@ -191,7 +156,7 @@ class Iceoryx2 final : public Subject {
   }
 
  private:
-  const pid_t parent_ = ::getpid();
+  const pid_t parent_ = ::getpid();  // shared memory has no folder: see named_memory_prefix()
 };
 
 }  // namespace

@@ -218,6 +218,7 @@ class SocketShm final : public Subject {
     can.in_place_write = true;
     can.in_place_read = true;
     can.wait = true;
+    can.proves = false;
     can.loss = Loss::overwrites_oldest;
     can.most_receivers = most_receivers;
     can.most_links = 64;

@@ -6,7 +6,9 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <string>
 #include <utility>
 
 #include "../registry.hpp"
@@ -21,7 +23,25 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
-ClientOptions client_options(const Link& link) {
+// What clients of this process told of whoever held a producer up. Written by their conductors.
+class Remark {
+ public:
+  void hear(const Notice& notice) {
+    if (notice.kind != NoticeKind::back_pressure) return;
+    const std::lock_guard lock(mutex_);
+    text_ = notice.text;
+  }
+  std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
+ClientOptions client_options(const Link& link, Remark& remark) {
   ClientOptions options;
   options.mode = Mode::direct;
   options.threading = link.threaded ? Threading::threaded : Threading::invoked;
@@ -32,6 +52,7 @@ ClientOptions client_options(const Link& link) {
   options.liveness_factor = 5;
   options.allowed_base_dirs = {link.directory};
   options.lock_memory = link.lock_memory;
+  options.on_notice = [&remark](const Notice& notice) { remark.hear(notice); };
   return options;
 }
 
@@ -45,12 +66,14 @@ class Clients {
   Lent of(const Link& link) {
     auto& known = clients_[link.group];
     if (auto client = known.lock()) return {client, false};
-    auto made = std::make_shared<Client>(value_of(Client::connect(client_options(link))));
+    auto made = std::make_shared<Client>(value_of(Client::connect(client_options(link, remark_))));
     known = made;
     return {std::move(made), true};
   }
+  const Remark& remark() const noexcept { return remark_; }
 
  private:
+  Remark remark_;
   std::map<std::uint32_t, std::weak_ptr<Client>> clients_;
 };
 
@@ -114,8 +137,8 @@ class HeldClaim {
 
 class TensorpoolSender final : public Sender {
  public:
-  TensorpoolSender(Clients::Lent lent, const Link& link)
-      : lent_(std::move(lent)), producer_(make_producer(*lent_.client, link)) {}
+  TensorpoolSender(Clients::Lent lent, const Remark& remark, const Link& link)
+      : lent_(std::move(lent)), remark_(remark), producer_(make_producer(*lent_.client, link)) {}
 
   std::byte* claim(std::size_t bytes) override {
     Result<Slot>& slot = claim_.make(producer_, spec_of(bytes));
@@ -133,6 +156,7 @@ class TensorpoolSender final : public Sender {
   void idle() override {
     if (lent_.drives) (void)lent_.client->do_work();
   }
+  std::string remark() const override { return remark_.text(); }
 
  private:
   const TensorSpec& spec_of(std::size_t bytes) {
@@ -144,6 +168,7 @@ class TensorpoolSender final : public Sender {
   }
 
   Clients::Lent lent_;
+  const Remark& remark_;
   Producer producer_;
   HeldClaim claim_;
   TensorSpec spec_;
@@ -212,7 +237,7 @@ class Tensorpool final : public Subject {
     return link.slots * (pools + 512) + (std::uint64_t{96} << 20);
   }
   std::unique_ptr<Sender> sender(const Link& link) const override {
-    return std::make_unique<TensorpoolSender>(clients_.of(link), link);
+    return std::make_unique<TensorpoolSender>(clients_.of(link), clients_.remark(), link);
   }
   std::unique_ptr<Receiver> receiver(const Link& link) const override {
     return std::make_unique<TensorpoolReceiver>(clients_.of(link), link);

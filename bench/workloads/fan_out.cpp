@@ -50,8 +50,7 @@ void feed(const Arena& arena, const Case& one, FanBoard& fan) {
   Feeder feeder(one.subject->sender(arena.link(one)), board, 0, one.receivers, true);
   const auto send = [&] { return feeder.send(one.frame_bytes, 1, fill_words); };
   feeder.meet(send);
-  const Books before = books_of(board, one.receivers);
-  const std::int64_t batches = arena.plan().quick ? 20 : 400;
+  const std::int64_t batches = arena.plan().shorter(400);
   Meter meter;
   for (std::int64_t i = -batches / 10; i < batches; ++i) {
     if (i == 0) board.phase.store(1, std::memory_order_release);  // readers count from here on
@@ -61,11 +60,7 @@ void feed(const Arena& arena, const Case& one, FanBoard& fan) {
     feeder.catch_up(0, send);
   }
   fan.sender = {meter.cpu_ns_per_frame(), meter.instructions_per_frame()};
-  Books books = difference(books_of(board, one.receivers), before);
-  books.sent = feeder.sent();
-  books.refused = feeder.refused();
-  board.books = books;
-  board.stop.store(true, std::memory_order_release);
+  feeder.finish();
 }
 
 void read(const Arena& arena, const Case& one, FanBoard& fan, std::uint32_t lane) {
@@ -124,8 +119,7 @@ class FanOut final : public Workload {
       jobs.emplace_back([&, i] { read(arena, one, *fan, i); });
     jobs.emplace_back([&] { feed(arena, one, *fan); });
     arena.stage().run(jobs);
-    Outcome outcome;
-    outcome.books = fan->board.books;
+    Outcome outcome = outcome_of(fan->board);
     std::array<double, 2> mean{};
     for (std::uint32_t i = 0; i < one.receivers; ++i) {
       for (std::size_t k = 0; k < 2; ++k) mean.at(k) += fan->readers.at(i).at(k) / one.receivers;

@@ -45,7 +45,6 @@ void feed(const Arena& arena, const Case& one, Board& board) {
   };
   meet_all(feeders, send);
   for (Feeder& feeder : feeders) feeder.meet(send_one(feeder));
-  const Books before = books_of(board, one.links);
   const std::int64_t duration = arena.plan().shorter(1'000'000'000);
   const std::int64_t begin = now_ns();
   while (now_ns() - begin < duration) {
@@ -58,13 +57,8 @@ void feed(const Arena& arena, const Case& one, Board& board) {
   }
   for (Feeder& feeder : feeders) feeder.catch_up(0, send_one(feeder));
   const double seconds = static_cast<double>(now_ns() - begin) / 1e9;
-  Books books = difference(books_of(board, one.links), before);
-  for (const Feeder& feeder : feeders) {
-    books.sent += feeder.sent();
-    books.refused += feeder.refused();
-  }
-  board.books = books;
-  board.results[0] = static_cast<double>(books.delivered) / seconds;
+  for (const Feeder& feeder : feeders) board.books = sum(board.books, feeder.books());
+  board.results[0] = static_cast<double>(board.books.delivered) / seconds;
   board.stop.store(true, std::memory_order_release);
 }
 
@@ -115,8 +109,7 @@ class ManyStreams final : public Workload {
   Outcome measure(const Arena& arena, const Case& one, Histogram&) const override {
     const Shared<Board> board;
     arena.stage().run({[&] { read(arena, one, *board); }, [&] { feed(arena, one, *board); }});
-    Outcome outcome;
-    outcome.books = board->books;
+    Outcome outcome = outcome_of(*board);
     outcome.figures.push_back({"rate", "frames/s", board->results[0], true});
     return outcome;
   }

