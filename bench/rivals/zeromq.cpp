@@ -5,10 +5,10 @@
 // stay at their default of 1000 messages, or fewer where these would be more than 256 MiB; a PUB drops
 // the newest message when its mark is reached, which shows as a gap. (Marks as short as our ring make it
 // drop although the receiver is up to date, because a sender hears of what was taken up to a
-// millisecond late.) One I/O thread, its default, which the guide finds enough for a gigabyte per second.
-// Messages of 4 KiB and more are handed over with zmq_msg_init_data (zero-copy, which the guide
-// recommends for large ones only), from as many buffers as our ring has slots and a few, so that a
-// sender waits for its I/O thread; smaller ones lie in the message itself.
+// millisecond late.) One context for each process and in it one I/O thread, its default, which the guide finds
+// enough for a gigabyte per second. Messages of 4 KiB and more are handed over with zmq_msg_init_data (zero-copy,
+// which the guide recommends for large ones only), from as many buffers as our ring has slots and a few, so that
+// a sender waits for its I/O thread; smaller ones lie in the message itself.
 //
 // What differs: bytes go through a socket of the kernel, written and read once more by it, and by an I/O
 // thread at each end, so nothing is shared and a slow receiver is never overwritten. Those threads have
@@ -23,7 +23,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <deque>
+#include <memory>
 #include <new>
+#include <utility>
+#include <vector>
 
 #include "registry.hpp"
 
@@ -43,17 +47,52 @@ constexpr std::uint64_t most_queued_bytes = 256U << 20U;
   throw Failure(fmt::format("zeromq: {}: {}", call, ::zmq_strerror(::zmq_errno())));
 }
 
-// Context and socket. The I/O thread begins with the first socket and inherits its CPUs from who
-// makes it.
+// A buffer that the I/O thread gives back. The stamp ends where the payload begins, on a cache line.
+struct Buffer {
+  Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { ::operator delete(memory, std::align_val_t{line}); }
+  std::byte* payload() const noexcept { return memory + line; }
+  std::byte* message() const noexcept { return memory + line - stamp_bytes; }
+
+  std::byte* memory = nullptr;
+  std::atomic<bool> taken{false};
+};
+
+// One for all sockets of a process, as the guide wants it, as long as there are any.
+class Context {
+ public:
+  static std::shared_ptr<Context> of_this_process() {
+    static std::weak_ptr<Context> known;
+    auto context = known.lock();
+    if (!context) known = context = std::make_shared<Context>();
+    return context;
+  }
+  Context() : context_(::zmq_ctx_new()) {
+    if (context_ == nullptr) fail("zmq_ctx_new");
+  }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  ~Context() { (void)::zmq_ctx_term(context_); }
+  void* get() const noexcept { return context_; }
+  // Of a sender that ends: the I/O thread may still read them, as long as it runs.
+  void keep(std::vector<Buffer>&& buffers) { left_.push_back(std::move(buffers)); }
+
+ private:
+  void* context_;
+  std::deque<std::vector<Buffer>> left_;
+};
+
+// The I/O thread begins with the first socket and inherits its CPUs from who makes it.
 class Socket {
  public:
-  Socket(int type, const Link& link, const cpu_set_t& cpus) {
+  Socket(int type, const Link& link, const cpu_set_t& cpus) : context_(Context::of_this_process()) {
     cpu_set_t own;
     CPU_ZERO(&own);
     const bool known = ::sched_getaffinity(0, sizeof own, &own) == 0;
     (void)::sched_setaffinity(0, sizeof cpus, &cpus);
-    context_ = ::zmq_ctx_new();
-    socket_ = context_ == nullptr ? nullptr : ::zmq_socket(context_, type);
+    socket_ = ::zmq_socket(context_->get(), type);
     if (known) (void)::sched_setaffinity(0, sizeof own, &own);
     if (socket_ == nullptr) fail("zmq_socket");
     set(ZMQ_LINGER, 0);
@@ -64,31 +103,21 @@ class Socket {
   }
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    (void)::zmq_close(socket_);
-    (void)::zmq_ctx_term(context_);
-  }
+  ~Socket() { (void)::zmq_close(socket_); }
   void set(int option, int value) {
     if (::zmq_setsockopt(socket_, option, &value, sizeof value) != 0) fail("zmq_setsockopt");
   }
   void* get() const noexcept { return socket_; }
+  std::shared_ptr<Context> context() const { return context_; }
 
  private:
-  void* context_ = nullptr;
+  std::shared_ptr<Context> context_;  // ends after the socket
   void* socket_ = nullptr;
 };
 
 std::string endpoint_of(const Link& link) {
   return "ipc://" + link.directory + "/" + link.name() + ".zmq";
 }
-
-// A buffer that the I/O thread gives back. The stamp ends where the payload begins, on a cache line.
-struct Buffer {
-  std::byte* memory = nullptr;
-  std::atomic<bool> taken{false};
-  std::byte* payload() const noexcept { return memory + line; }
-  std::byte* message() const noexcept { return memory + line - stamp_bytes; }
-};
 
 class ZeromqSender final : public Sender {
  public:
@@ -102,8 +131,7 @@ class ZeromqSender final : public Sender {
     if (::zmq_bind(socket_->get(), endpoint_of(link).c_str()) != 0) fail("zmq_bind");
   }
   ~ZeromqSender() override {
-    socket_.reset();  // ends the I/O thread, which then holds no buffer any more
-    for (Buffer& buffer : buffers_) ::operator delete(buffer.memory, std::align_val_t{line});
+    if (socket_) socket_->context()->keep(std::move(buffers_));
   }
 
   std::byte* claim(std::size_t bytes) override {
@@ -223,17 +251,15 @@ class Zeromq final : public Subject {
     return fmt::format("{}.{}.{}", major, minor, patch);
   }
   std::string setup() const override {
-    return "PUB and SUB over ipc, high-water marks of 1000 messages or 256 MiB, one I/O thread on "
-           "each "
-           "side, "
-           "zmq_msg_init_data from 4 KiB on; receivers block instead of spinning";
+    return "PUB and SUB over ipc, high-water marks of 1000 messages or 256 MiB, one I/O thread in "
+           "each process, zmq_msg_init_data from 4 KiB on; receivers block instead of spinning";
   }
   Capabilities capabilities() const override {
     Capabilities can;
     can.wait = true;
     can.loss = Loss::drops_newest;
     can.most_receivers = 8;
-    can.most_links = 16;  // each has a context and threads of its own
+    can.most_links = 64;
     return can;
   }
   std::uint64_t shared_bytes(const Link&) const override { return 4096; }  // a socket only
