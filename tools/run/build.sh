@@ -135,23 +135,35 @@ run_demo() {
   exec "$root/build/release/bin/tp_demo" "$@"
 }
 
-# with_rivals LIST: builds these rivals into tp_bench, and no others.
+readonly known_rivals=(iceoryx2 zeromq socket)
+
+# cached NAME: what the release build was configured with.
+cached() { sed -nE "s/^$1:[A-Z]+=(.*)/\1/p" "$root/build/release/CMakeCache.txt" 2>/dev/null || true; }
+
+# with_rivals LIST: builds these rivals into tp_bench, and no others. Says which cannot be built here; the rest is.
 with_rivals() {
-  local wanted=$1 known
+  local wanted=$1 rival
+  for rival in ${wanted//,/ }; do
+    [[ " ${known_rivals[*]} " == *" $rival "* ]] ||
+      fail "--with '$rival': there is no such rival; there are: ${known_rivals[*]}"
+  done
   if [[ ",$wanted," == *,zeromq,* ]]; then
-    ensure_packages "${packages_zeromq[@]}"
+    (ensure_packages "${packages_zeromq[@]}") || say "going on without zeromq"
   fi
-  known=$(sed -nE 's/^TENSORPOOL_BENCH_WITH:STRING=(.*)/\1/p' "$root/build/release/CMakeCache.txt" 2>/dev/null || true)
-  [[ $known != "${wanted//,/;}" ]] || return 0
+  # One that could not be built last time is looked for again: it may have been installed since.
+  [[ $(cached TENSORPOOL_BENCH_WITH) != "${wanted//,/;}" || -n $(cached TENSORPOOL_BENCH_WITHOUT) ]] || return 0
   ensure_dependencies release
   configure release
   say "configuring the rivals: ${wanted:-none}"
   cmake -S "$root" -B "$root/build/release" "-DTENSORPOOL_BENCH_WITH=${wanted//,/;}" >"$root/build/release.log" 2>&1 ||
-    { grep -A3 'TENSORPOOL_BENCH_WITH' "$root/build/release.log" >&2; fail "--with $wanted: cannot be built"; }
+    { cat "$root/build/release.log" >&2; fail "--with $wanted: the build could not be configured"; }
+  local without
+  IFS=';' read -ra without <<<"$(cached TENSORPOOL_BENCH_WITHOUT)"
+  for rival in "${without[@]}"; do say "measured without $rival"; done
 }
 
 run_bench() {
-  ensure_packages "${packages_bench[@]}"
+  (ensure_packages "${packages_bench[@]}") || say "going on without valgrind: no instructions are counted"
   # Configured before valgrind was there: its header is looked for once more.
   if grep -qs 'VALGRIND_INCLUDE.*NOTFOUND' "$root/build/release/CMakeCache.txt"; then
     rm -f "$root/build/release/.presets"
@@ -160,7 +172,7 @@ run_bench() {
   while [[ $# -gt 0 ]]; do
     case $1 in
       --with)
-        [[ $# -gt 1 ]] || fail "--with names rivals: iceoryx2,zeromq,socket"
+        [[ $# -gt 1 ]] || fail "--with names rivals: $(IFS=,; printf '%s' "${known_rivals[*]}")"
         rivals=$2
         shift
         ;;
@@ -170,8 +182,8 @@ run_bench() {
     shift
   done
   with_rivals "$rivals"
-  say "building preset release"
-  build release
+  say "building the bench in preset release"
+  build release tensorpool_bench
   exec "$root/bench/run_bench.sh" "${arguments[@]}"
 }
 
