@@ -75,7 +75,9 @@ void feed(const Arena& arena, const Case& one, FrozenBoard& all, std::int64_t du
   Feeder feeder(one.subject->sender(arena.link(one)), board, healthy, 1, arena.share_cpu());
   Pacer pacer(feeder, arena.share_cpu());
   pacer.send_until([&] { return all.stopped != 0 && all.forgotten_there; });
+  const std::uint64_t to_nobody = feeder.books().refused;  // before readers were there
   pacer.send_for(settle_ns);
+  const std::uint64_t held_up_before = feeder.books().refused - to_nobody;
   feeder.meet([&] { pacer.send(); });
   const std::uint64_t late = pacer.late();
   const std::int64_t begin = now_ns();
@@ -90,6 +92,7 @@ void feed(const Arena& arena, const Case& one, FrozenBoard& all, std::int64_t du
   const std::uint64_t then = feeder.next_seq();
   pacer.send_until([&] { return board.lanes[frozen].seen > then; });
   board.results[1] = static_cast<double>(behind(board.lanes[frozen]) - all.skipped_before);
+  board.results[2] = static_cast<double>(held_up_before + feeder.books().refused - books.refused);
   feeder.finish(books);
 }
 
@@ -127,7 +130,8 @@ class FrozenReader final : public Workload {
            "one that is stopped with SIGSTOP meanwhile, and one that nobody polls. Held up: frames "
            "that were not announced because a reader stood in the way. Lost to others: what the "
            "healthy one did not get, for whatever reason but its own lateness, which is "
-           "'overwritten for others'. Missed: by the frozen one, once it goes on.";
+           "'overwritten for others'. Missed: by the frozen one, once it goes on. Before and "
+           "after: right after it stopped, and until it is up to date again.";
   }
   std::vector<Case> cases(const Plan& plan) const override {
     std::vector<Case> cases;
@@ -156,7 +160,8 @@ class FrozenReader final : public Workload {
                        {"held up", "frames", count(books.refused), false, true},
                        {"lost to others", "frames", std::max(0.0, lost), false, true},
                        {"overwritten for others", "frames", count(books.overwritten), false, true},
-                       {"missed by the frozen one", "frames", board.results[1], false, true}};
+                       {"missed by the frozen one", "frames", board.results[1], false, true},
+                       {"held up before and after", "frames", board.results[2], false, true}};
     return outcome;
   }
 };
