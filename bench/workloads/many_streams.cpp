@@ -93,7 +93,7 @@ class ManyStreams final : public Workload {
   std::vector<Case> cases(const Plan& plan) const override {
     std::vector<Case> cases;
     for (const std::uint64_t size : plan.sizes_or({4 * KiB})) {
-      for (const std::uint32_t links : {1U, 64U}) {
+      for (const std::uint32_t links : {1U, plan.quick ? 8U : 64U}) {
         for (const Subject* subject : plan.subjects) {
           const Capabilities can = subject->capabilities();
           if (!can.payload || size > can.most_bytes || can.most_links < links) continue;
