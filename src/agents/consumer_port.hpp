@@ -14,16 +14,14 @@
 #include <optional>
 #include <utility>
 
+#include "agents/frame_reader.hpp"
 #include "agents/open_frame.hpp"
 #include "agents/port_base.hpp"
 #include "base/assert.hpp"
 #include "base/fork.hpp"
 #include "protocol/frame/rate_gate.hpp"
 #include "protocol/frame/sequence.hpp"
-#include "shm/header_cache.hpp"
-#include "shm/seqlock.hpp"
-#include "shm/slot_image.hpp"
-#include "shm/tensor_rules.hpp"
+#include "shm/layout.hpp"
 #include "tensorpool/consumer.hpp"
 #include "wire/descriptor.hpp"
 
@@ -44,6 +42,7 @@ class ConsumerPort final : public PortBase<Env> {
   using Base::cell_;
   using Base::check;
   using Base::lease_over;
+  using Base::news;
   using Base::pin;
   using Base::session_;
   using Base::unpin;
@@ -54,6 +53,7 @@ class ConsumerPort final : public PortBase<Env> {
                std::shared_ptr<void> keep_alive)
       : Base(std::move(cell), std::move(keep_alive)),
         options_(options),
+        look_limit_(std::max(options.fragment_limit, base::limits::fragments_per_poll)),
         gate_(options.max_rate_hz) {
     TP_ASSERT(options.fragment_limit > 0 &&
               static_cast<std::size_t>(options.fragment_limit) <= base::limits::inbox_entries);
@@ -76,19 +76,19 @@ class ConsumerPort final : public PortBase<Env> {
     const Busy busy(*this);
     if (!begin(polled)) [[unlikely]]
       return polled;
-    if (inbox_empty()) receive();
+    if (inbox_empty()) {
+      receive();
+      (void)check();
+    }
     if (inbox_empty() || !still_leased(polled)) return polled;
-    // What was received beyond the limit waits in the inbox for the next call.
-    int left = options_.fragment_limit;
-    do {
-      const Arrived& arrived = take();
-      if (!admit(arrived, polled)) continue;
-      if (gate_.enabled() && !gate_by_descriptor(arrived, polled)) continue;
-      handle(arrived, polled, visit);
-      if (this->closed()) [[unlikely]]
-        break;
-    } while (--left > 0 && !inbox_empty());
-    polled.state = this->state();
+    if (gate_.enabled()) [[unlikely]] {
+      visit_gated(polled, visit);
+    } else {
+      visit_inbox<false>(polled, visit);
+    }
+    // It is active as it was at the beginning, unless nothing is read any more.
+    if (reading_ == nullptr) [[unlikely]]
+      polled.state = this->state();
     return polled;
   }
 
@@ -103,7 +103,7 @@ class ConsumerPort final : public PortBase<Env> {
       const Arrived& arrived = take();
       if (!admit(arrived, polled)) continue;
       if (gate_.enabled() && !gate_by_descriptor(arrived, polled)) continue;
-      if (open_view(arrived, polled)) return &pulled_.frame;
+      if (open_view(arrived, polled)) return &pulled_.frame();
     }
     return nullptr;
   }
@@ -138,7 +138,7 @@ class ConsumerPort final : public PortBase<Env> {
     if (!newest.held() || session != session_ || reading_ == nullptr) return nullptr;
     newest.release();
     if (gate_.enabled() && !gate_by_descriptor(newest_arrived, polled)) return nullptr;
-    return open_view(newest_arrived, polled) ? &pulled_.frame : nullptr;
+    return open_view(newest_arrived, polled) ? &pulled_.frame() : nullptr;
   }
 
   // C4 of protocol/frame/wake.hpp: whether there is something to poll for, or news of the conductor. What it
@@ -164,16 +164,17 @@ class ConsumerPort final : public PortBase<Env> {
 
   bool view_open() const noexcept { return view_open_; }
   // R4 to R6 on the pulled view. REQUIRES view_open().
-  bool view_intact() const noexcept { return pulled_.frame.intact(); }
+  bool view_intact() const noexcept { return pulled_.frame().intact(); }
 
   // Ends the view of next() or latest(): the proof, then the books. `asked` is the answer of the
   // last intact() that the application asked for, if any.
   Outcome finish(Visit asked) noexcept {
     TP_ASSERT(view_open_);
-    const Busy busy(*this);
     view_open_ = false;
     Polled polled;
-    return settle(pulled_.frame, asked, view_gate_, polled);
+    if (busy_) return settle<true>(pulled_.frame(), asked, view_gate_, polled);
+    const Busy busy(*this);
+    return settle<true>(pulled_.frame(), asked, view_gate_, polled);
   }
 
   // From inside a handler it takes effect after the call that runs there (CON-37).
@@ -188,24 +189,9 @@ class ConsumerPort final : public PortBase<Env> {
   bool busy() const noexcept { return busy_; }
 
  private:
-  // What of a descriptor is needed behind the filters.
-  struct Arrived {
-    std::uint64_t seq = 0;
-    std::uint64_t epoch = 0;
-    std::uint64_t timestamp_ns = 0;
-    std::uint64_t trace_id = 0;
-  };
-  // A frame, and the header that the next one is compared with. poll() has one; the pull forms have another,
-  // for a view outlives many polls.
-  struct Reader {
-    OpenFrame frame;
-    shm::HeaderCache cache;
-    shm::FrameWords validated{};  // of the frame that cache was last made of
-  };
   struct Busy {
-    explicit Busy(ConsumerPort& p) noexcept : port(p), inner(std::exchange(p.busy_, true)) {}
+    explicit Busy(ConsumerPort& p) noexcept : port(p) { p.busy_ = true; }
     ~Busy() {
-      if (inner) return;
       port.busy_ = false;
       if (port.next_event_) [[unlikely]]
         port.take_next_event();
@@ -213,7 +199,6 @@ class ConsumerPort final : public PortBase<Env> {
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
     ConsumerPort& port;
-    bool inner;  // a view may end inside a handler
   };
   // A frame in the books whose end is not decided: unless somebody decides, it counts as ended. Event
   // handlers of the application run meanwhile and may close the port, let it adopt another mapping,
@@ -252,9 +237,9 @@ class ConsumerPort final : public PortBase<Env> {
     tracker_.reset();
     gate_.reset();
     halted_ = false;
-    inbox_head_ = inbox_tail_ = 0;
-    polled_.cache.clear();
-    pulled_.cache.clear();
+    empty_inbox();
+    polled_.clear();
+    pulled_.clear();
     counts().sessions.add();
     counts().epoch.set(wiring_->epoch);
     on_adopted();
@@ -264,6 +249,15 @@ class ConsumerPort final : public PortBase<Env> {
   // Steps 1 and 2. False: nothing to read; what arrives meanwhile is drained and dropped, so that
   // the subscription never stands still (SHM-157, STR-117).
   bool begin(Polled& polled) {
+    if (reading_ != nullptr && last_state_ == PortState::active && !news() &&
+        (!event_ || session_ == told_session_)) [[likely]] {
+      polled.state = PortState::active;
+      return true;
+    }
+    return begin_anew(polled);
+  }
+  // As long as there may be something to adopt or to tell.
+  [[gnu::noinline]] bool begin_anew(Polled& polled) {
     const PortState before = last_state_;
     const std::uint64_t session = session_;
     polled.state = this->state();
@@ -276,7 +270,7 @@ class ConsumerPort final : public PortBase<Env> {
     return false;
   }
   [[gnu::noinline]] void drain() {
-    inbox_head_ = inbox_tail_ = 0;
+    empty_inbox();
     if (wiring_ != nullptr && wiring_->subscription != nullptr) (void)drop_received();
   }
 
@@ -290,7 +284,7 @@ class ConsumerPort final : public PortBase<Env> {
   bool still_leased(Polled& polled) noexcept {
     if (!lease_over()) [[likely]]
       return true;
-    inbox_head_ = inbox_tail_ = 0;
+    empty_inbox();
     polled.state = PortState::reattaching;
     return false;
   }
@@ -313,10 +307,10 @@ class ConsumerPort final : public PortBase<Env> {
   // as the inbox reaches whatever the limit of a call is: a look costs what it finds and as much again.
   // REQUIRES an empty inbox.
   int receive() noexcept {
-    inbox_head_ = inbox_tail_ = 0;
-    const int limit = std::max(options_.fragment_limit, base::limits::fragments_per_poll);
+    empty_inbox();
     return Env::subscription(*wiring_->subscription)
-        .poll([this](const transport::Fragment& fragment) noexcept { append(fragment); }, limit);
+        .poll([this](const transport::Fragment& fragment) noexcept { append(fragment); },
+              look_limit_);
   }
   void append(const transport::Fragment& fragment) noexcept {
     wire::FrameDescriptor descriptor;
@@ -329,23 +323,29 @@ class ConsumerPort final : public PortBase<Env> {
       counts().foreign.add();
       return;
     }
-    inbox_[inbox_tail_++] = {descriptor.seq, descriptor.epoch, descriptor.timestamp_ns,
-                             descriptor.trace_id};
+    *inbox_end_++ = {descriptor.seq, descriptor.epoch, descriptor.timestamp_ns,
+                     descriptor.trace_id};
   }
 
-  bool inbox_empty() const noexcept { return inbox_head_ == inbox_tail_; }
+  bool inbox_empty() const noexcept { return inbox_next_ == inbox_end_; }
+  void empty_inbox() noexcept { inbox_next_ = inbox_end_ = inbox_.data(); }
   // Stays where it is until the inbox is filled again, which no handler can do.
-  const Arrived& take() noexcept { return inbox_[inbox_head_++]; }
+  const Arrived& take() noexcept { return *inbox_next_++; }
 
   // Steps a to c: session, epoch, sequence. True when the descriptor goes on to its slot.
   bool admit(const Arrived& arrived, Polled& polled) {
-    if (check() || reading_ == nullptr) [[unlikely]] {
-      // The mapping changed under the batch: what is left of it belongs to the past.
+    // True: the mapping changed under the batch: what is left of it belongs to the past.
+    return !check() && admit_checked(arrived, polled);
+  }
+  // REQUIRES check() since anything was received, and since the last frame was settled.
+  [[gnu::always_inline]] bool admit_checked(const Arrived& arrived, Polled& polled) {
+    if (reading_ == nullptr) [[unlikely]]
       return false;
-    }
-    if (arrived.epoch == reading_->epoch && tracker_.follows(arrived.seq)) [[likely]] {
-      counts().seen.add();
-      counts().last_seq.set(arrived.seq);
+    const std::uint64_t seq = arrived.seq;
+    if (arrived.epoch == reading_->epoch && tracker_.follows(seq)) [[likely]] {
+      ConsumerCounts& count = counts();
+      count.last_seq.set(seq);
+      count.seen.add();
       return true;
     }
     return admit_other(arrived, polled);
@@ -391,7 +391,7 @@ class ConsumerPort final : public PortBase<Env> {
   void halt(NoteKind kind, std::uint64_t argument) noexcept {
     halted_ = true;
     reading_ = nullptr;
-    inbox_head_ = inbox_tail_ = 0;
+    empty_inbox();
     cell_->note(kind).write(session_, argument);
   }
 
@@ -403,77 +403,6 @@ class ConsumerPort final : public PortBase<Env> {
     return false;
   }
 
-  // Step d: R1, R2, validation of the copy. False: the frame was overwritten, or is not wanted.
-  // SHM-189 needs no memory of its own: R1 accepts only the commit word of this seq, and seq rises
-  // within a session, so a stale word of the slot never equals it.
-  // REQUIRES admit().
-  [[gnu::always_inline]] bool open(const Arrived& arrived, Reader& reader, Gate& gate,
-                                   Polled& polled) {
-    OpenFrame& frame = reader.frame;
-    Wiring& wiring = *reading_;
-    const std::uint32_t index = wiring.geometry.header_index(arrived.seq);
-    frame.wiring = &wiring;
-    const shm::ConstSlotRef slot = wiring.slot(arrived.seq);
-    frame.slot = slot;
-    const std::uint64_t committed = shm::load_commit_acquire(slot);  // R1
-    Env::template step<Step::commit_word_loaded>();
-    frame.committed = committed;
-    if (committed != shm::committed_word(arrived.seq)) [[unlikely]]
-      return overwrite(arrived.seq, polled);
-    shm::FrameWords now = shm::HeaderCache::load_changing(slot);  // R2
-    if (reader.cache.matches(slot, index, now)) [[likely]] {
-      Env::template step<Step::header_copied>();
-    } else {
-      if (!validate(reader, index)) return overwrite(arrived.seq, polled);
-      now = reader.validated;
-    }
-    frame.payload = wiring.payload(reader.cache.pool(), arrived.seq);
-    FrameInfo& info = frame.info;
-    info.seq = arrived.seq;
-    info.publish_time_ns = arrived.timestamp_ns;
-    info.trace_id = arrived.trace_id;
-    info.capture_time_ns = shm::timestamp_of(now.pool_and_time, now.time_and_meta);
-    info.meta_version = shm::meta_version_of(now.time_and_meta, now.meta_and_pad);
-    info.slot = index;
-    if (gate_.enabled()) [[unlikely]]
-      return gate_by_slot(arrived, frame, gate, polled);
-    return true;
-  }
-
-  // Another header than the last one: R1 and R2 anew, all rules, and what they say is kept for the next.
-  [[gnu::noinline]] bool validate(Reader& reader, std::uint32_t index) noexcept {
-    OpenFrame& frame = reader.frame;
-    if (shm::load_commit_acquire(frame.slot) != frame.committed) return false;  // R1
-    shm::HeaderImage image;
-    shm::copy_header(frame.slot, image);  // R2
-    Env::template step<Step::header_copied>();
-    const shm::SlotFields fields = shm::parse(image);
-    shm::ValidSlot valid;
-    if (shm::validate(fields, frame.wiring->geometry, index, valid) != shm::SlotFault::none)
-      return false;
-    reader.cache.keep(image, fields.ndims, *valid.pool);
-    reader.validated = {image.words[1], image.words[2], image.words[3], image.words[4]};
-    describe(frame.info, frame.wiring->epoch, fields, valid);
-    return true;
-  }
-
-  // What frames with the same header have in common.
-  static void describe(FrameInfo& info, std::uint64_t epoch, const shm::SlotFields& fields,
-                       const shm::ValidSlot& valid) noexcept {
-    info.epoch = epoch;
-    info.size_bytes = fields.values_len_bytes;
-    info.pool_id = fields.pool_id;
-    info.dtype = fields.dtype;
-    info.order = fields.order;
-    info.ndims = fields.ndims;
-    info.progress_unit = fields.progress_unit;
-    for (std::size_t i = 0; i < max_dims; ++i) {
-      const bool used = i < fields.ndims;
-      info.dims[i] = used ? fields.dims[i] : 0;
-      info.strides[i] = used ? static_cast<std::int64_t>(valid.strides.bytes[i]) : 0;
-    }
-  }
-
   // The rate gate: by the descriptor's time, else by the slot's own under the commit check, else by
   // the local clock (STR-194). The reference moves only when the frame is accepted.
   bool gate_by_slot(const Arrived& descriptor, const OpenFrame& frame, Gate& gate, Polled& polled) {
@@ -481,7 +410,10 @@ class ConsumerPort final : public PortBase<Env> {
       gate = {protocol::GateSource::descriptor, descriptor.timestamp_ns};
       return true;
     }
-    if (!frame.intact()) return overwrite(descriptor.seq, polled);
+    if (!frame.intact()) {
+      overwrite(descriptor.seq, polled);
+      return false;
+    }
     const std::uint64_t slot_time = frame.info.capture_time_ns;
     gate = shm::timestamp_absent(slot_time)
                ? Gate{protocol::GateSource::local_clock, static_cast<std::uint64_t>(Env::now())}
@@ -491,13 +423,39 @@ class ConsumerPort final : public PortBase<Env> {
     return false;
   }
 
-  // Steps d to g around the handler.
+  // Up to fragment_limit entries of the inbox; what was received beyond that waits there for the next call.
+  template <bool Gated, class Visitor>
+  [[gnu::always_inline]] void visit_inbox(Polled& polled, Visitor& visit) {
+    // Step a for the first entry was made behind the look at the subscription, or at the begin of a call that needs
+    // none; for the others it is the last thing that is done for the one before. It empties the inbox when another
+    // session begins.
+    int left = options_.fragment_limit;
+    do {
+      const Arrived& arrived = take();
+      bool wanted = admit_checked(arrived, polled);
+      if constexpr (Gated) wanted = wanted && gate_by_descriptor(arrived, polled);
+      if (!wanted || !handle<Gated>(arrived, polled, visit)) [[unlikely]]
+        (void)check();
+    } while (--left > 0 && !inbox_empty());
+  }
   template <class Visitor>
-  [[gnu::always_inline]] void handle(const Arrived& arrived, Polled& polled, Visitor& visit) {
+  [[gnu::noinline]] void visit_gated(Polled& polled, Visitor& visit) {
+    visit_inbox<true>(polled, visit);
+  }
+
+  // Steps d to g around the handler. False: it ended before f, which begins with a check(). REQUIRES admit().
+  template <bool Gated, class Visitor>
+  [[gnu::always_inline]] bool handle(const Arrived& arrived, Polled& polled, Visitor& visit) {
+    OpenFrame* const opened = polled_.open(*reading_, arrived);
+    if (opened == nullptr) [[unlikely]] {
+      overwrite(arrived.seq, polled);
+      return false;
+    }
+    OpenFrame& frame = *opened;
     Gate gate;
-    if (!open(arrived, polled_, gate, polled)) [[unlikely]]
-      return;
-    OpenFrame& frame = polled_.frame;
+    if constexpr (Gated) {
+      if (!gate_by_slot(arrived, frame, gate, polled)) return false;
+    }
     pin(*frame.wiring);  // e
     Env::template step<Step::in_handler>();
     Visit visited;
@@ -512,51 +470,63 @@ class ConsumerPort final : public PortBase<Env> {
     if (visited == Visit::skip) [[unlikely]] {
       unpin(*frame.wiring);
       skip(arrived.seq, arrived.seq, polled);
-      return;
+      return false;
     }
-    (void)settle(frame, visited, gate, polled);
+    (void)settle<Gated>(frame, visited, gate, polled);
+    return true;
   }
 
+  // REQUIRES admit().
   bool open_view(const Arrived& arrived, Polled& polled) {
-    if (!open(arrived, pulled_, view_gate_, polled)) return false;
-    pin(*pulled_.frame.wiring);
+    const OpenFrame* const opened = pulled_.open(*reading_, arrived);
+    if (opened == nullptr) {
+      overwrite(arrived.seq, polled);
+      return false;
+    }
+    if (gate_.enabled() && !gate_by_slot(arrived, *opened, view_gate_, polled)) return false;
+    pin(*opened->wiring);
     view_open_ = true;
     return true;
   }
 
   // Steps f and g: the proof, then whether the session is still the one that was read, then the
   // books.
+  template <bool Gated>
   [[gnu::always_inline]] Outcome settle(OpenFrame& frame, Visit visited, const Gate& gate,
                                         Polled& polled) {
     Env::template step<Step::before_proof>();
     const bool whole = visited == Visit::unproved ? frame.intact() : visited == Visit::intact;
     Wiring& wiring = *frame.wiring;
-    const std::uint64_t session = wiring.session;
     (void)check();  // does nothing once the port is closed
-    const bool ended = &wiring != reading_ && (reading_ == nullptr || session != session_);
+    const bool ended = &wiring != reading_ && is_over(wiring);
     unpin(wiring);
     if (ended) [[unlikely]] {
       end(polled);
       return Outcome::ended;
     }
     if (!whole) [[unlikely]] {
-      (void)overwrite(frame.info.seq, polled);
+      overwrite(frame.info.seq, polled);
       return Outcome::overwritten;
     }
-    if (gate_.enabled()) [[unlikely]]
-      gate_.accept(gate.source, gate.time_ns);
+    if constexpr (Gated) {
+      if (gate_.enabled()) gate_.accept(gate.source, gate.time_ns);
+    }
+    const std::uint64_t bytes = frame.info.size_bytes;
     ConsumerCounts& count = counts();
-    count.delivered.add();
-    count.bytes.add(frame.info.size_bytes);
     ++polled.delivered;
+    count.delivered.add();
+    count.bytes.add(bytes);
     return Outcome::delivered;
   }
+  // Of the Wiring of an open frame that is not the one that is read now.
+  [[gnu::noinline]] bool is_over(const Wiring& wiring) const noexcept {
+    return reading_ == nullptr || wiring.session != session_;
+  }
 
-  [[gnu::noinline, gnu::cold]] bool overwrite(std::uint64_t seq, Polled& polled) {
+  [[gnu::noinline, gnu::cold]] void overwrite(std::uint64_t seq, Polled& polled) {
     counts().overwritten.add();
     ++polled.overwritten;
     tell(EventKind::overwritten, seq, seq);
-    return false;
   }
   [[gnu::noinline]] void skip(std::uint64_t first, std::uint64_t last, Polled& polled) {
     counts().skipped.add(last - first + 1);
@@ -578,6 +548,7 @@ class ConsumerPort final : public PortBase<Env> {
   }
 
   ConsumerPortOptions options_;
+  int look_limit_;  // descriptors that one look at the subscription may find
   protocol::SequenceTracker tracker_;
   protocol::RateGate gate_;
   bool halted_ = false;
@@ -585,12 +556,12 @@ class ConsumerPort final : public PortBase<Env> {
   bool view_open_ = false;
   PortState last_state_ = PortState::connecting;
   std::uint64_t told_session_ = 0;
-  std::uint64_t inbox_head_ = 0;
-  std::uint64_t inbox_tail_ = 0;
   std::array<Arrived, base::limits::inbox_entries> inbox_{};
+  Arrived* inbox_next_ = inbox_.data();
+  Arrived* inbox_end_ = inbox_.data();
   Wiring* reading_ = nullptr;  // the port's, while active and not halted; else null
-  Reader polled_;
-  Reader pulled_;
+  FrameReader<Env> polled_;
+  FrameReader<Env> pulled_;  // a view outlives many polls
   Gate view_gate_;
   std::function<void(const Event&)> event_;
   std::optional<std::function<void(const Event&)>> next_event_;

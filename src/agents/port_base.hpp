@@ -46,10 +46,12 @@ class PortBase {
   // The first thing of every call: one load, and the slow way only when there is mail. Returns true
   // when another session began.
   bool check() noexcept {
-    if (cell_->mail.load(std::memory_order_acquire) == nullptr) [[likely]]
+    if (!news()) [[likely]]
       return false;
     return resync();
   }
+  // Mail that was not adopted yet.
+  bool news() const noexcept { return cell_->mail.load(std::memory_order_acquire) != nullptr; }
 
   // The lease is over and the conductor has not noticed yet, because this process stood still: nothing may be
   // written or believed any more. False in direct mode, without a look at the clock.
@@ -74,9 +76,9 @@ class PortBase {
     ++wiring.pins;
     ++pins_;
   }
-  void unpin(Wiring& wiring) noexcept {
+  [[gnu::always_inline]] void unpin(Wiring& wiring) noexcept {
     --pins_;
-    if (--wiring.pins == 0 && wiring.retired) [[unlikely]]
+    if (--wiring.pins == 0) [[unlikely]]
       give_back(wiring);
   }
 
@@ -104,6 +106,7 @@ class PortBase {
     if (closed_) return false;
     Wiring* fresh = cell_->mail.exchange(nullptr, std::memory_order_acq_rel);
     if (fresh == nullptr) return false;
+    if (fresh->reason != Code::forked) ++fresh->pins;
     Wiring* old = std::exchange(wiring_, fresh);
     if (old != nullptr) retire(old);
     on_adopted();
@@ -125,9 +128,8 @@ class PortBase {
   }
 
   void retire(Wiring* wiring) noexcept {
-    if (wiring->reason == Code::forked) return;  // is nobody's to give back
-    wiring->retired = true;
-    if (wiring->pins == 0) give_back(*wiring);
+    if (wiring->reason == Code::forked) return;  // is nobody's to pin or to give back
+    if (--wiring->pins == 0) give_back(*wiring);
   }
 
   // Declared behind cell_, so that it goes first: the client's core may hold the last reference to

@@ -86,11 +86,12 @@ class ProducerPort final : public PortBase<Env> {
     const std::uint64_t seq = window_.take();
     Wiring& wiring = *wiring_;
     const HeaderTemplate& shape = *shape_;
-    shm::mark_in_progress(wiring.slot(seq), seq);  // W1, W2
+    const std::uint32_t index = wiring.geometry.header_index(seq);
+    shm::mark_in_progress(wiring.slot_at(index), seq);  // W1, W2
     pin(wiring);
     ProducerCounts& count = counts();
+    count.open.add();
     count.claimed.add();
-    count.open.set(open());
     count.next_seq.set(seq + 1);
     Env::template step<Step::claimed>();
     Parked& parked = parked_[protocol::ClaimWindow::entry(seq)];
@@ -99,7 +100,7 @@ class ProducerPort final : public PortBase<Env> {
     out.wiring = &wiring;
     out.session = session_;
     out.seq = seq;
-    out.data = wiring.payload(shape.pool, seq);
+    out.data = wiring.payload_at(shape.pool, index);
     out.size = shape.size_bytes;
     out.pool_id = shape.pool.pool_id;
     return true;
@@ -121,27 +122,25 @@ class ProducerPort final : public PortBase<Env> {
     if (&wiring != wiring_ || lease_over()) [[unlikely]] {
       if (!may_commit(wiring, seq)) return false;
     }
-    const shm::SlotRef slot = wiring.slot(seq);
+    const std::uint32_t index = wiring.geometry.header_index(seq);
+    const shm::SlotRef slot = wiring.slot_at(index);
     Parked& parked = parked_[protocol::ClaimWindow::entry(seq)];
     const HeaderTemplate& shape = *parked.shape;
-    const std::uint64_t timestamp =
-        options.timestamp_ns == 0 ? parked.timestamp_ns : options.timestamp_ns;
-    const shm::FrameWords words =
-        shm::frame_words(shape.image.words[1], shape.image.words[2],
-                         wiring.geometry.header_index(seq), timestamp, options.meta_version);
-    shm::store_header(slot, shape, words);  // W4
+    std::uint64_t timestamp = options.timestamp_ns;
+    if (timestamp == 0) [[likely]]
+      timestamp = parked.timestamp_ns;
+    shm::store_header(slot, shape, index, timestamp, options.meta_version);  // W4
     Env::template step<Step::before_commit_word>();
     shm::commit(slot, seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
-    const Tags tags{options.trace_id, options.meta_version};
     Told told = Told::held;
     if (window_.pass(seq)) [[likely]] {
       // In order, as nearly always: this one is told now and nobody waits for it.
-      told = publish(seq, shape.size_bytes, tags);
+      told = publish(seq, shape.size_bytes, options);
       if (told == Told::consumers) [[likely]]
         ring();
     } else {
-      told = hold(seq, tags);
+      told = hold(seq, options);
     }
     shm::expect_to_write(wiring.slot(window_.next()));
     let_go(wiring);
@@ -194,21 +193,16 @@ class ProducerPort final : public PortBase<Env> {
     check();
     drop_parked();
     this->close_port();
-    shape_ = nullptr;
+    forget_shapes();
   }
 
  private:
   using HeaderTemplate = shm::HeaderTemplate;
-  // What a descriptor says of a frame beside its seq.
-  struct Tags {
-    std::uint64_t trace_id = 0;
-    std::uint32_t meta_version = 0;
-  };
   // What is known of a claim: the header to be, and what the descriptor needs once it is its turn.
   struct Parked {
     const HeaderTemplate* shape = nullptr;
     std::uint64_t timestamp_ns = 0;  // of the claim
-    Tags tags;                       // once it is committed and held
+    CommitOptions tags;              // once it is committed and held
   };
 
   ProducerCounts& counts() noexcept { return cell_->producer; }
@@ -217,14 +211,16 @@ class ProducerPort final : public PortBase<Env> {
     drop_parked();
     window_.reset(protocol::ClaimWindow::size_for(options_.max_claims, wiring_->geometry.nslots));
     template_ = wire::DescriptorTemplate(options_.stream_id, wiring_->epoch);
-    shape_ = nullptr;
+    forget_shapes();
     counts().sessions.add();
     counts().epoch.set(wiring_->epoch);
     counts().next_seq.set(0);
     counts().open.set(open());
   }
   void on_adopted() noexcept override {
-    if (!active()) shape_ = nullptr;
+    if (!active()) forget_shapes();
+    one_plain_link_ = wiring_->link_count == 1 && !options_.descriptor_timestamps;
+    has_bell_ = wiring_->wake.own.live();  // one that is not will never be
   }
 
   // Frames of a session that ended while they waited for an earlier claim: nobody is told.
@@ -235,17 +231,26 @@ class ProducerPort final : public PortBase<Env> {
   }
 
   // Counted by what is really held, not as the rest of the other counts, so that a claim that is lost
-  // or counted twice shows in the books.
+  // or counted twice shows in the books: goes up and down with the pins, and is set anew by whatever changes
+  // what waits.
   std::uint64_t open() const noexcept { return this->open_pins() + window_.held(); }
 
   void let_go(Wiring& wiring) noexcept {
+    counts().open.add(~std::uint64_t{0});  // one less
     unpin(wiring);
-    counts().open.set(open());
   }
 
-  // Makes `spec` the shape of this claim and those to come; the rules that readers apply are checked before
-  // anything is claimed (SHM-208).
-  [[gnu::noinline, gnu::cold]] bool change_shape(const TensorSpec& spec) noexcept {
+  // Makes `spec` the shape of this claim and those to come. One of the latest few is at hand.
+  [[gnu::noinline]] bool change_shape(const TensorSpec& spec) noexcept {
+    for (const HeaderTemplate* known : at_hand_) {
+      if (known == nullptr || !known->serves(spec)) continue;
+      shape_ = known;
+      return true;
+    }
+    return make_shape(spec);
+  }
+  // One that is not known: the rules that readers apply are checked before anything is claimed (SHM-208).
+  [[gnu::noinline, gnu::cold]] bool make_shape(const TensorSpec& spec) noexcept {
     if (!active()) return refuse(why_not());
     HeaderTemplate& shape = free_shape();
     if (const shm::SlotFault fault = shm::make_template(spec, shape); fault != shm::SlotFault::none)
@@ -256,13 +261,19 @@ class ProducerPort final : public PortBase<Env> {
       return refuse(Code::too_large, shape.size_bytes, wiring_->geometry.largest_stride_bytes());
     }
     shm::use_pool(shape, *pool);
-    shape_ = &shape;
+    shape_ = at_hand_[turn_] = &shape;
+    turn_ = (turn_ + 1) % at_hand_.size();
     return true;
   }
-  // One that neither an open claim nor the latest one uses: each of 64 claims may have another, and shape_ too.
+  // None is at hand while the port is not active, so that one look answers for that, too.
+  void forget_shapes() noexcept {
+    shape_ = nullptr;
+    at_hand_.fill(nullptr);
+  }
+  // One that is not at hand, and that no open claim uses: each of 64 may have another.
   HeaderTemplate& free_shape() noexcept {
     for (HeaderTemplate& shape : shapes_) {
-      bool used = &shape == shape_;
+      bool used = std::find(at_hand_.begin(), at_hand_.end(), &shape) != at_hand_.end();
       for (std::uint64_t seq = window_.head(); seq != window_.next(); ++seq)
         used |= parked_[protocol::ClaimWindow::entry(seq)].shape == &shape;
       if (!used) return shape;
@@ -317,17 +328,17 @@ class ProducerPort final : public PortBase<Env> {
       sent |= outcome == Told::consumers;
       if (ready == seq) told = outcome;
     });
+    counts().open.set(open());
     if (sent) ring();
     return told;
   }
   // Wakes who sleeps, behind the last descriptor of a commit that sent one.
   void ring() noexcept {
-    if (wiring_->wake.own.live()) [[unlikely]]
-      ring_bell();
+    if (has_bell_) [[unlikely]]
+      ringer_.ring(wiring_->wake, *cell_);
   }
-  [[gnu::noinline]] void ring_bell() noexcept { ringer_.ring(wiring_->wake, *cell_); }
   // Committed out of order, or with others waiting for it.
-  [[gnu::noinline]] Told hold(std::uint64_t seq, Tags tags) noexcept {
+  [[gnu::noinline]] Told hold(std::uint64_t seq, const CommitOptions& tags) noexcept {
     parked_[protocol::ClaimWindow::entry(seq)].tags = tags;
     return finish(seq, true);
   }
@@ -338,10 +349,12 @@ class ProducerPort final : public PortBase<Env> {
   }
 
   // REQUIRES active().
-  [[gnu::always_inline]] Told publish(std::uint64_t seq, std::uint64_t size, Tags tags) noexcept {
+  // Of `tags`, which stay where they are, only the trace id and the version of the metadata are used.
+  [[gnu::always_inline]] Told publish(std::uint64_t seq, std::uint64_t size,
+                                      const CommitOptions& tags) noexcept {
     Env::template step<Step::before_descriptor>();
     // One link, no time in the descriptor, and the link takes it: nearly always.
-    if (wiring_->link_count != 1 || options_.descriptor_timestamps) [[unlikely]]
+    if (!one_plain_link_) [[unlikely]]
       return publish_to_all(seq, size, tags);
     const transport::Position position = try_send(0, seq, wire::null_u64, tags);
     if (position <= 0) [[unlikely]]
@@ -360,7 +373,8 @@ class ProducerPort final : public PortBase<Env> {
     counts().not_announced.add();
     return told;
   }
-  [[gnu::noinline]] Told publish_to_all(std::uint64_t seq, std::uint64_t size, Tags tags) noexcept {
+  [[gnu::noinline]] Told publish_to_all(std::uint64_t seq, std::uint64_t size,
+                                        const CommitOptions& tags) noexcept {
     const std::uint64_t time =
         options_.descriptor_timestamps ? static_cast<std::uint64_t>(Env::now()) : wire::null_u64;
     Told told = Told::nobody;
@@ -374,14 +388,16 @@ class ProducerPort final : public PortBase<Env> {
   }
   // The first try of the only link gave `position`.
   [[gnu::noinline, gnu::cold]] Told publish_again(transport::Position position, std::uint64_t seq,
-                                                  std::uint64_t size, Tags tags) noexcept {
+                                                  std::uint64_t size,
+                                                  const CommitOptions& tags) noexcept {
     const Told told = settle(position, 0, seq, wire::null_u64, tags);
     return told == Told::consumers ? published(size) : unpublished(told);
   }
 
   // One descriptor to one link. Never waits: back-pressure loses the descriptor (STR-95).
   [[gnu::always_inline]] transport::Position try_send(std::uint32_t link, std::uint64_t seq,
-                                                      std::uint64_t time, Tags tags) noexcept {
+                                                      std::uint64_t time,
+                                                      const CommitOptions& tags) noexcept {
     auto& publication = Env::publication(*wiring_->links[link]);
     const auto encode = [&](std::byte* to) noexcept {
       const std::uint32_t meta = tags.meta_version == 0 ? wire::null_u32 : tags.meta_version;
@@ -401,7 +417,7 @@ class ProducerPort final : public PortBase<Env> {
   }
   // What became of a descriptor whose first try gave `position`.
   [[gnu::noinline]] Told settle(transport::Position position, std::uint32_t link, std::uint64_t seq,
-                                std::uint64_t time, Tags tags) noexcept {
+                                std::uint64_t time, const CommitOptions& tags) noexcept {
     for (int tries = 0;
          position == transport::admin_action && tries < base::limits::admin_action_retries; ++tries)
       position = try_send(link, seq, time, tags);
@@ -416,13 +432,19 @@ class ProducerPort final : public PortBase<Env> {
 
   ProducerPortOptions options_;
   protocol::ClaimWindow window_;
+  // Of the Wiring: one link and no time in descriptors; a bell of the wake-up extension.
+  bool one_plain_link_ = false;
+  bool has_bell_ = false;
   wire::DescriptorTemplate template_{0, 0};
   const HeaderTemplate* shape_ =
       nullptr;  // of the latest claim; null: none in this session, or not active
   Refusal refusal_;
   std::array<Parked, base::limits::claims_per_producer> parked_{};
   Ringer ringer_;
-  std::array<HeaderTemplate, base::limits::claims_per_producer + 2> shapes_{};
+  std::array<const HeaderTemplate*, base::limits::shapes_at_hand> at_hand_{};  // shape_ among them
+  std::size_t turn_ = 0;  // which one is forgotten next
+  std::array<HeaderTemplate, base::limits::claims_per_producer + base::limits::shapes_at_hand + 1>
+      shapes_{};
 };
 
 }  // namespace tensorpool::agents

@@ -86,17 +86,21 @@ struct Wiring {
   std::array<Lent*, base::limits::links_per_producer + 3> lent{};
   std::uint32_t lent_count = 0;
 
-  // The port's own: open claims, the running handler and views hold a pin.
+  // The port's own: open claims, the running handler and views hold a pin, and the port itself one while this is
+  // the Wiring that it uses.
   std::uint32_t pins = 0;
-  bool retired = false;
   Wiring* next = nullptr;
 
   shm::SlotRef slot(std::uint64_t seq) const noexcept {
-    return shm::SlotRef::at(ring, geometry.header_index(seq));
+    return slot_at(geometry.header_index(seq));
   }
   std::byte* payload(const shm::PoolGeometry& pool, std::uint64_t seq) const noexcept {
-    return pools[pool.index] +
-           shm::payload_slot_offset(geometry.header_index(seq), pool.stride_bytes);
+    return payload_at(pool, geometry.header_index(seq));
+  }
+  // The same for who knows the header index of the frame.
+  shm::SlotRef slot_at(std::uint32_t index) const noexcept { return shm::SlotRef::at(ring, index); }
+  std::byte* payload_at(const shm::PoolGeometry& pool, std::uint32_t index) const noexcept {
+    return pools[pool.index] + shm::payload_slot_offset(index, pool.stride_bytes);
   }
 };
 

@@ -17,6 +17,8 @@ inline constexpr std::size_t error_message_bytes = 1024;  // MSG-109
 inline constexpr std::size_t name_bytes = 256;            // STR-173
 inline constexpr std::size_t links_per_producer = 16;
 inline constexpr std::size_t claims_per_producer = 64;
+inline constexpr std::size_t shapes_at_hand =
+    4;  // that a port changes between without checking them anew
 inline constexpr std::size_t ports_per_client = 64;
 inline constexpr std::size_t commands = 1024;  // CON-13
 inline constexpr std::size_t commands_max = 1U << 16U;

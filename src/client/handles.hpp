@@ -85,15 +85,10 @@ struct FrameAccess {
                  open.committed);
   }
   static client::ConsumerPort::Visit proof(const Frame& frame) noexcept {
-    switch (frame.proof_) {
-      case Frame::Proof::unasked:
-        break;
-      case Frame::Proof::intact:
-        return client::ConsumerPort::Visit::intact;
-      case Frame::Proof::overwritten:
-        return client::ConsumerPort::Visit::overwritten;
-    }
-    return client::ConsumerPort::Visit::unproved;
+    using Visit = client::ConsumerPort::Visit;
+    if (frame.proof_ == Frame::Proof::unasked) [[likely]]
+      return Visit::unproved;
+    return frame.proof_ == Frame::Proof::intact ? Visit::intact : Visit::overwritten;
   }
 };
 

@@ -40,13 +40,11 @@ class HeaderCache {
   // pad inside a compared word that differs only means that the header is parsed.
   [[gnu::always_inline]] bool matches(ConstSlotRef slot, std::uint32_t index,
                                       const FrameWords& now) const noexcept {
-    if (kept_ == Kept::nothing) [[unlikely]]
-      return false;
     std::uint64_t differs = now.slot_and_length ^ (words_[1] | std::uint64_t{index} << 32U);
     differs |= (now.pool_and_time ^ words_[2]) << 16U;  // without the time
     differs |= compare<7, 8, 9, 10, 11, 14, 15>(slot);
-    if (kept_ == Kept::many) [[unlikely]]
-      differs |= compare<12, 13, 16, 17, 18>(slot);
+    if (kept_ != Kept::few) [[unlikely]]
+      return kept_ == Kept::many && (differs | compare<12, 13, 16, 17, 18>(slot)) == 0;
     return differs == 0;
   }
 
@@ -65,10 +63,10 @@ class HeaderCache {
   static std::uint64_t load(ConstSlotRef slot, std::size_t word) noexcept {
     return HostRecipe::load_body(slot.words[word]);
   }
-  // Written out: compilers keep a loop of atomic loads.
+  // Written out: compilers keep a loop of atomic loads. One after the other, for want of registers.
   template <std::size_t... Words>
   [[gnu::always_inline]] std::uint64_t compare(ConstSlotRef slot) const noexcept {
-    return ((load(slot, Words) ^ words_[Words]) | ...);
+    return (... | (load(slot, Words) ^ words_[Words]));
   }
 
   enum class Kept : std::uint8_t { nothing, few, many };

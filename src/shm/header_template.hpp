@@ -107,9 +107,12 @@ static_assert(slot_at::pad.offset <= pad_words_first * 8 &&
 static_assert(slot_at::tensor_pad.offset <= tensor_pad_words_first * 8 &&
               slot_at::tensor_pad.end() == header_words * 8);
 
-// W4 from a template: words 1 to 31, every one for every frame (SHM-37, SHM-227).
-inline void store_header(SlotRef slot, const HeaderTemplate& shape,
-                         const FrameWords& words) noexcept {
+// W4 from a template: words 1 to 31, every one for every frame (SHM-37, SHM-227). `index` is the slot's.
+[[gnu::always_inline]] inline void store_header(SlotRef slot, const HeaderTemplate& shape,
+                                                std::uint32_t index, std::uint64_t timestamp_ns,
+                                                std::uint32_t meta_version) noexcept {
+  const FrameWords words =
+      frame_words(shape.image.words[1], shape.image.words[2], index, timestamp_ns, meta_version);
   HostRecipe::store_body(slot.words[1], words.slot_and_length);
   HostRecipe::store_body(slot.words[2], words.pool_and_time);
   HostRecipe::store_body(slot.words[3], words.time_and_meta);

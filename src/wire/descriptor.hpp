@@ -73,7 +73,7 @@ class DescriptorTemplate {
   }
 
  private:
-  std::array<std::byte, descriptor_bytes> bytes_{};
+  alignas(8) std::array<std::byte, descriptor_bytes> bytes_{};
 };
 
 // Whether the bytes begin with exactly the header of M and hold its fixed block.

@@ -34,8 +34,8 @@ DIRECT_MODE = {
     # After the handler nobody asks whether the mapping is still the one that was read (step f).
     "stale_mapping": (
         "agents/consumer_port.hpp",
-        "const bool ended = &wiring != reading_ && (reading_ == nullptr || session != session_);",
-        "const bool ended = &wiring != reading_ && (reading_ == nullptr || session == 0);",
+        "return reading_ == nullptr || wiring.session != session_;",
+        "return reading_ == nullptr || wiring.session == 0;",
         200),
     # A new mapping does not begin a new session: numbers, inbox and halt of the old one go on.
     "session_goes_on": (
@@ -48,25 +48,23 @@ DIRECT_MODE = {
         "agents/producer_port.hpp",
         """    shm::commit(slot, seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
-    const Tags tags{options.trace_id, options.meta_version};
     Told told = Told::held;
     if (window_.pass(seq)) [[likely]] {
       // In order, as nearly always: this one is told now and nobody waits for it.
-      told = publish(seq, shape.size_bytes, tags);
+      told = publish(seq, shape.size_bytes, options);
       if (told == Told::consumers) [[likely]]
         ring();
     } else {
-      told = hold(seq, tags);
+      told = hold(seq, options);
     }
 """,
-        """    const Tags tags{options.trace_id, options.meta_version};
-    Told told = Told::held;
+        """    Told told = Told::held;
     if (window_.pass(seq)) [[likely]] {
-      told = publish(seq, shape.size_bytes, tags);
+      told = publish(seq, shape.size_bytes, options);
       if (told == Told::consumers) [[likely]]
         ring();
     } else {
-      told = hold(seq, tags);
+      told = hold(seq, options);
     }
     shm::commit(slot, seq);  // W5, W6
     Env::template step<Step::after_commit_word>();
@@ -75,7 +73,7 @@ DIRECT_MODE = {
     # The payload may be stored to before the slot is marked in progress (W1).
     "no_mark": (
         "agents/producer_port.hpp",
-        "shm::mark_in_progress(wiring.slot(seq), seq);  // W1, W2",
+        "shm::mark_in_progress(wiring.slot_at(index), seq);  // W1, W2",
         "",
         50),
     # After a higher epoch was noticed, frames of the old one go on being accepted.

@@ -40,14 +40,13 @@ class SequenceTracker {
     if (seq != expected_) return false;
     last_ = seq;
     expected_ = seq + 1;
-    ++seen_;
     return true;
   }
 
   bool any() const noexcept { return any_; }
   std::uint64_t last() const noexcept { return last_; }
   // last - first + 1 of this session.
-  std::uint64_t seen() const noexcept { return seen_; }
+  std::uint64_t seen() const noexcept { return any_ ? last_ - first_ + 1 : 0; }
 
  private:
   static constexpr std::uint64_t nothing = UINT64_MAX;  // no seq: they are below 2^63
@@ -55,14 +54,12 @@ class SequenceTracker {
   SeqStep judge(std::uint64_t seq, std::uint64_t max_gap) noexcept {
     if (!any_) {
       any_ = true;
-      last_ = seq;
-      seen_ = 1;
+      first_ = last_ = seq;
       return {};
     }
     if (seq == last_) return {SeqVerdict::duplicate, 0, 0};
     if (seq < last_) return {SeqVerdict::regression, 0, 0};
     const std::uint64_t gap = seq - last_ - 1;
-    seen_ += seq - last_;
     last_ = seq;
     if (gap == 0) {
       unchecked_ = false;
@@ -83,7 +80,7 @@ class SequenceTracker {
 
   std::uint64_t expected_ = nothing;
   std::uint64_t last_ = 0;
-  std::uint64_t seen_ = 0;
+  std::uint64_t first_ = 0;
   bool any_ = false;
   bool unchecked_ = false;
 };

@@ -12,13 +12,17 @@ namespace {
 
 constexpr std::uint64_t epoch = 5;
 
+// More of them than a port has at hand.
+constexpr std::uint64_t spec_numbers = base::limits::shapes_at_hand + 3;
+
 TensorSpec spec_number(std::uint64_t which) {
-  TensorSpec spec = bytes_spec(which == 0 ? 100 : 300);
+  TensorSpec spec = bytes_spec(which == 0 ? 100 : 300 + static_cast<std::int64_t>(which));
   if (which == 2) {
     spec.dtype = DType::u16;
     spec.shape = {4, 3};
     spec.strides = {8, 2};
   }
+  if (which == 4) spec.shape = {1, 2, 3, 4, 5};
   return spec;
 }
 
@@ -62,7 +66,7 @@ TEST(HeaderLaps, a_slot_holds_all_bytes_of_its_header_after_each_commit) {
     rig.attach(regions);
     std::uint64_t which = 0;
     for (int frame = 0; frame < 200; ++frame) {
-      if (random.below(12) == 0) which = random.below(3);
+      if (random.below(seed % 2 == 0 ? 12 : 2) == 0) which = random.below(spec_numbers);
       const TensorSpec spec = spec_number(which);
       auto claimed = rig.port.claim(spec);
       ASSERT_TRUE(claimed);
@@ -72,7 +76,7 @@ TEST(HeaderLaps, a_slot_holds_all_bytes_of_its_header_after_each_commit) {
       }
       // Another claim, of another shape, between claim and commit.
       const bool second = random.below(4) == 0;
-      const TensorSpec other_spec = spec_number(random.below(3));
+      const TensorSpec other_spec = spec_number(random.below(spec_numbers));
       Result<ClaimedSlot> other = second ? rig.port.claim(other_spec) : *claimed;
       ASSERT_TRUE(other);
       const CommitOptions options{.timestamp_ns = random.next() | 1U,
@@ -176,6 +180,41 @@ TEST(HeaderLaps, another_mapping_forgets_the_header) {
   shm::commit(second.slot(0), 0);
   rig.subscription.push(ConsumerRig::descriptor_of(second, 0));
   EXPECT_EQ(rig.poll().overwritten, 1U);
+}
+
+// Frames of several shapes in turns, as many as are remembered and more, each say what they say by themselves.
+// Proves: SHM-186, SHM-226
+TEST(HeaderLaps, shapes_in_turns_are_each_read_as_what_they_are) {
+  for (std::uint64_t shapes = 1; shapes <= spec_numbers; ++shapes) {
+    TestRegions regions(epoch, 8);
+    ProducerRig producer;
+    producer.attach(regions);
+    ConsumerRig rig;
+    rig.attach(regions);
+    for (std::uint64_t seq = 0; seq < 40; ++seq) {
+      const TensorSpec spec = spec_number(seq % shapes);
+      auto claimed = producer.port.claim(spec);
+      ASSERT_TRUE(claimed);
+      const CommitOptions options{.timestamp_ns = 1'000 + seq,
+                                  .meta_version = static_cast<std::uint32_t>(seq)};
+      ASSERT_TRUE(producer.port.commit(*claimed, options));
+      rig.subscription.push(ConsumerRig::descriptor_of(regions, seq));
+      const Polled polled = rig.port.poll([&](const OpenFrame& frame) {
+        EXPECT_EQ(frame.info.seq, seq);
+        EXPECT_EQ(frame.info.dtype, spec.dtype);
+        EXPECT_EQ(frame.info.ndims, spec.shape.size());
+        for (std::size_t i = 0; i < spec.shape.size(); ++i)
+          EXPECT_EQ(frame.info.dims[i], spec.shape[i]);
+        EXPECT_EQ(frame.info.size_bytes, claimed->size);
+        EXPECT_EQ(frame.info.capture_time_ns, options.timestamp_ns);
+        EXPECT_EQ(frame.info.meta_version, options.meta_version);
+        EXPECT_EQ(frame.payload, claimed->data);
+        return ConsumerRig::Visit::unproved;
+      });
+      ASSERT_EQ(polled.delivered, 1U) << seq << " of " << shapes << " shapes";
+    }
+    EXPECT_TRUE(rig.balanced());
+  }
 }
 
 // A limit of 1 hands out one frame a call, in order, though more were received at once.
