@@ -28,8 +28,8 @@ enum class Threading : std::uint8_t {
 };
 
 // What the conductor's own thread does when a duty cycle found no work (CON-29). backoff: spins, yields, then sleeps,
-// behind a command for up to 1 ms, and without news for up to a hundredth of the keepalive interval or announce
-// period, 1 to 10 ms; sleeping: sleeps as long, without spinning. Commands, and ports that close, end a sleep.
+// behind a command for up to 1 ms, and without news for up to a fiftieth of the keepalive interval or announce
+// period, 1 to 20 ms; sleeping: sleeps as long, without spinning. Commands, and ports that close, end a sleep.
 enum class Idle : std::uint8_t { backoff = 0, sleeping = 1, yielding = 2, busy_spin = 3, noop = 4 };
 
 // An Aeron channel and stream id (1 … 2147483647).

@@ -18,6 +18,7 @@ constexpr unsigned doublings_max = 20;
 constexpr unsigned lively_parks = 50;
 constexpr unsigned lively_rounds = spins + yields + lively_parks;
 constexpr std::chrono::microseconds longest_park_of_agents{10'000};
+constexpr std::chrono::microseconds longest_park_of_clients{20'000};
 
 // Doubles from the shortest to `longest`.
 std::chrono::microseconds growing_park(unsigned parks_before,
@@ -60,6 +61,12 @@ std::chrono::microseconds Rest::longest_park_for(
     std::chrono::nanoseconds shortest_interval) noexcept {
   return std::clamp(std::chrono::duration_cast<std::chrono::microseconds>(shortest_interval / 100),
                     IdleStrategy::usual_park, longest_park_of_agents);
+}
+
+std::chrono::microseconds Rest::longest_park_of_client(
+    std::chrono::nanoseconds shortest_interval) noexcept {
+  return std::clamp(std::chrono::duration_cast<std::chrono::microseconds>(shortest_interval / 50),
+                    IdleStrategy::usual_park, longest_park_of_clients);
 }
 
 void Rest::before() noexcept {

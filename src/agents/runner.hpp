@@ -37,9 +37,12 @@ class IdleStrategy {
 // next one: what an idle agent costs is how often it wakes.
 class Rest {
  public:
-  // From the shortest interval between two messages that others wait for: at most a hundredth of it, from 1 to
-  // 10 ms.
+  // Of somebody whom others ask for things, from the shortest interval between two messages that they wait for: at
+  // most a hundredth of it, from 1 to 10 ms.
   static std::chrono::microseconds longest_park_for(
+      std::chrono::nanoseconds shortest_interval) noexcept;
+  // Of a client, who hears only what others say at their own pace: a fiftieth, from 1 to 20 ms.
+  static std::chrono::microseconds longest_park_of_client(
       std::chrono::nanoseconds shortest_interval) noexcept;
 
   // The bell outlives it. `longest_park`: of backoff and sleeping; how late a message may be noticed after a quiet

@@ -81,7 +81,7 @@ Result<std::shared_ptr<ClientCore>> ClientCore::make(ClientOptions options, Owne
     const ClientOptions& o = core->options_;
     core->runner_ = std::make_unique<agents::Runner>(
         [raw] { return raw->cycle(); }, o.idle, core->conductor_->bell(),
-        agents::Rest::longest_park_for(
+        agents::Rest::longest_park_of_client(
             std::chrono::nanoseconds{std::min(o.keepalive_interval_ns, o.announce_period_ns)}),
         [raw] { raw->end_after_callback(); });
     if (auto started = core->runner_->start("Client::connect", "tp-conductor"); !started)

@@ -72,12 +72,16 @@ TEST(Rest, SpinsThenStaysLivelyThenSleepsAsLongAsItMay) {
   }
 }
 
-TEST(Rest, MaySleepForAHundredthOfAnIntervalWithinBounds) {
+TEST(Rest, MaySleepForASmallPartOfAnIntervalWithinBounds) {
   using namespace std::chrono_literals;
   EXPECT_EQ(Rest::longest_park_for(1s), 10ms);
   EXPECT_EQ(Rest::longest_park_for(1h), 10ms);
   EXPECT_EQ(Rest::longest_park_for(300ms), 3ms);
   EXPECT_EQ(Rest::longest_park_for(5ms), 1ms);
+  EXPECT_EQ(Rest::longest_park_of_client(1s), 20ms);
+  EXPECT_EQ(Rest::longest_park_of_client(1h), 20ms);
+  EXPECT_EQ(Rest::longest_park_of_client(300ms), 6ms);
+  EXPECT_EQ(Rest::longest_park_of_client(5ms), 1ms);
 }
 
 TEST(Rest, ReturnsForEveryKindAndAnyAmountOfWork) {
