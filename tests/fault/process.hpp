@@ -8,6 +8,10 @@
 
 namespace tensorpool::fault {
 
+// Frames that a producer may be refused though nobody holds it up: where the machine leaves the media driver no time to
+// raise the limit. A subscriber that stands still would have it refuse all of them.
+inline constexpr std::uint64_t refused_by_chance = 3;
+
 using namespace std::chrono_literals;
 using test::eventually;
 using test::patience;

@@ -94,9 +94,6 @@ class FaultTest : public ::testing::Test {
     EXPECT_EQ(books["open"], 0U);
     return books;
   }
-  // Nobody holds a producer up. A frame or two are refused where the machine leaves the media driver no time to
-  // raise the limit, which a subscriber that stands still would never let it do again.
-  static constexpr std::uint64_t refused_by_chance = 3;
   static void expect_free(Peer& producer) {
     EXPECT_LE(expect_closed(producer)["back_pressured"], refused_by_chance);
   }
