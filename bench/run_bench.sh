@@ -5,11 +5,14 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 program=$root/build/release/bin/tp_bench
 
+case ${1:-} in
+  driver | instructions | --list | -h | --help) exec "$program" "$@" ;;
+esac
+
 out=''
 argument=''
 for argument in "$@"; do
   case $argument in
-    driver | instructions | --list | -h | --help) exec "$program" "$@" ;;
     --out=*) out=${argument#--out=} ;;
     *) [[ ${previous:-} != --out ]] || out=$argument ;;
   esac

@@ -133,6 +133,12 @@ class Commands(unittest.TestCase):
         told = self.run_it("test", "nonesuch").stderr.split("there are: ")[1].split(";")[0].split()
         self.assertEqual(tested, set(told))
 
+    def test_an_unknown_rival_fails_before_anything_is_done(self):
+        for arguments in (["--with", "zeromqq"], ["--with=socket,,zeromq"], ["--with", "socket zeromq"]):
+            result = self.run_it("bench", *arguments)
+            self.assertEqual(1, result.returncode)
+            self.assertRegex(result.stderr, r"^run: --with '[^\n]*': there is no such rival; there are: iceoryx2 zeromq socket\n$")
+
     def test_arguments_that_a_command_does_not_take(self):
         for command in (["fuzz", "--second", "3"], ["fuzz", "--seconds"], ["fuzz", "--seconds", "many"]):
             result = self.run_it(*command)

@@ -76,7 +76,7 @@ build() {
   if [[ -t 2 && -z ${quiet:-} ]]; then
     cmake "${arguments[@]}" >&2 || fail "preset $preset did not build"
   elif ! cmake "${arguments[@]}" >"$root/build/$preset.log" 2>&1; then
-    grep -vE '^\[[0-9]+/[0-9]+\]' "$root/build/$preset.log" | tail -n 200 >&2
+    { grep -vE '^\[[0-9]+/[0-9]+\]' "$root/build/$preset.log" || true; } | tail -n 200 >&2
     fail "preset $preset did not build; the whole log is in build/$preset.log"
   fi
   exec 8>&-
@@ -140,34 +140,39 @@ readonly known_rivals=(iceoryx2 zeromq socket)
 # cached NAME: what the release build was configured with.
 cached() { sed -nE "s/^$1:[A-Z]+=(.*)/\1/p" "$root/build/release/CMakeCache.txt" 2>/dev/null || true; }
 
-# with_rivals LIST: builds these rivals into tp_bench, and no others. Says which cannot be built here; the rest is.
-with_rivals() {
-  local wanted=$1 rival
-  for rival in ${wanted//,/ }; do
-    [[ " ${known_rivals[*]} " == *" $rival "* ]] ||
+check_rivals() {
+  local rival names
+  IFS=, read -ra names <<<"$1"
+  for rival in "${names[@]}"; do
+    [[ $rival != *' '* && " ${known_rivals[*]} " == *" $rival "* ]] ||
       fail "--with '$rival': there is no such rival; there are: ${known_rivals[*]}"
   done
+}
+
+# with_rivals LIST: builds these rivals into tp_bench, and no others. Says which cannot be built here; the rest is.
+with_rivals() {
+  local wanted=${1%,} rival known
   if [[ ",$wanted," == *,zeromq,* ]]; then
     (ensure_packages "${packages_zeromq[@]}") || say "going on without zeromq"
   fi
+  known=$(cached TENSORPOOL_BENCH_WITH)
   # One that could not be built last time is looked for again: it may have been installed since.
-  [[ $(cached TENSORPOOL_BENCH_WITH) != "${wanted//,/;}" || -n $(cached TENSORPOOL_BENCH_WITHOUT) ]] || return 0
+  [[ $known != "${wanted//,/;}" || -n $(cached TENSORPOOL_BENCH_WITHOUT) ]] || return 0
   ensure_dependencies release
   configure release
   say "configuring the rivals: ${wanted:-none}"
-  cmake -S "$root" -B "$root/build/release" "-DTENSORPOOL_BENCH_WITH=${wanted//,/;}" >"$root/build/release.log" 2>&1 ||
-    { cat "$root/build/release.log" >&2; fail "--with $wanted: the build could not be configured"; }
+  if ! cmake -S "$root" -B "$root/build/release" "-DTENSORPOOL_BENCH_WITH=${wanted//,/;}" >"$root/build/release.log" 2>&1; then
+    cat "$root/build/release.log" >&2
+    # Or every later build would fail over it, too.
+    sed -i -E "s/^(TENSORPOOL_BENCH_WITH:STRING=).*/\1$known/" "$root/build/release/CMakeCache.txt"
+    fail "--with $wanted: the build could not be configured"
+  fi
   local without
   IFS=';' read -ra without <<<"$(cached TENSORPOOL_BENCH_WITHOUT)"
   for rival in "${without[@]}"; do say "measured without $rival"; done
 }
 
 run_bench() {
-  (ensure_packages "${packages_bench[@]}") || say "going on without valgrind: no instructions are counted"
-  # Configured before valgrind was there: its header is looked for once more.
-  if grep -qs 'VALGRIND_INCLUDE.*NOTFOUND' "$root/build/release/CMakeCache.txt"; then
-    rm -f "$root/build/release/.presets"
-  fi
   local rivals='' arguments=()
   while [[ $# -gt 0 ]]; do
     case $1 in
@@ -181,9 +186,16 @@ run_bench() {
     esac
     shift
   done
+  check_rivals "$rivals"
+  (ensure_packages "${packages_bench[@]}") || say "going on without valgrind: no instructions are counted"
+  # Configured before valgrind was there: its header is looked for once more.
+  if command -v valgrind >/dev/null && grep -qs 'VALGRIND_INCLUDE.*NOTFOUND' "$root/build/release/CMakeCache.txt"; then
+    rm -f "$root/build/release/.presets"
+  fi
   with_rivals "$rivals"
   say "building the bench in preset release"
   build release tensorpool_bench
+  cd "$here"
   exec "$root/bench/run_bench.sh" "${arguments[@]}"
 }
 
