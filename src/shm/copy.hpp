@@ -2,7 +2,8 @@
 //
 // An ordinary store first fetches its line, and a slot's lines lie in the caches of whoever read the slot last. Stores
 // that go around the caches fetch nothing. Measured on a two-core EPYC (Zen 4), one thread that copies into a ring and
-// one that adds up every byte, GB/s, ordinary / streaming (docs/guide/performance.md has the command):
+// one that adds up every byte, GB/s, ordinary / streaming (`./run bench --workload copy-in` shows what streaming
+// reaches, and what ordinary stores do once streaming_smallest_bytes is out of reach):
 //
 //                                  reader beside us      reader behind another L3
 //   16 slots of 64 KiB                 12 / 22                  2 / 20
@@ -13,8 +14,7 @@
 // So frames from 64 KiB on are streamed: it costs a fifth where a ring just fits a cache that both share, and wins up
 // to tenfold where nobody chose the cores. (On a virtual machine nobody does.)
 // The C library's memcpy decides by the size of one copy alone, and above some KiB uses an instruction (rep movsb) that
-// drops to half where source and destination lie at unlucky places within a page; payloads lie at an offset of 64
-// bytes, buffers from malloc at 16, which is such a pair.
+// falls from 39 to 2 GB/s in the worst place of source and destination within a page (bench/memcpy_places.py).
 #pragma once
 
 #include <cstddef>
