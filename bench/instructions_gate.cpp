@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
-#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <utility>
@@ -109,6 +108,20 @@ int verdict(const std::vector<JudgedFigure>& figures) {
   return code;
 }
 
+// Names the figures that nothing protects: without a baseline, or with one that is too high. True when there is one.
+bool unprotected(const std::vector<JudgedFigure>& figures) {
+  bool any = false;
+  for (const JudgedFigure& figure : figures) {
+    const bool unknown = figure.judged == Judged::no_baseline;
+    if (!unknown && figure.judged != Judged::better) continue;
+    any = true;
+    fmt::print("--required: {}: {}\n", figure.name,
+               unknown ? "there is no baseline" : "the baseline is too high");
+  }
+  if (any) fmt::print("to mend it: {}\n", how_to_accept);
+  return any;
+}
+
 Json to_json(const std::vector<JudgedFigure>& figures, const std::string& key, int code) {
   Json rows = Json::array();
   static constexpr const char* names[] = {"same", "worse", "better", "no baseline"};
@@ -154,9 +167,10 @@ InstructionsGate::InstructionsGate(CLI::App& app, std::string counted_program)
       baseline_file_(TENSORPOOL_BENCH_BASELINE) {
   command_->add_option("--baseline", baseline_file_, "Compare with this file");
   command_->add_flag("--update-baseline", update_, "Write what is counted into the baseline");
-  command_->add_flag("--required", required_,
-                     "Fail when nothing can be counted or compared, or the baseline is too high to "
-                     "protect anything");
+  command_->add_flag(
+      "--required", required_,
+      "Fail when nothing can be counted, too, and when a figure has no baseline or one "
+      "that is too high to protect it");
   command_->add_option("--json", json_file_, "Write everything to this file, too");
   command_->add_option("--keep-profiles", keep_profiles_,
                        "Copy callgrind's profiles to this folder");
@@ -197,10 +211,7 @@ int InstructionsGate::run() const {
   if (before.is_null())
     fmt::print("no baseline for {}: nothing is compared; to make one: {}\n", key, how_to_accept);
   int code = verdict(figures);
-  const bool stale = std::any_of(figures.begin(), figures.end(), [](const JudgedFigure& figure) {
-    return figure.judged == Judged::better;
-  });
-  if (required_ && (before.is_null() || stale)) code = 1;
+  if (required_ && unprotected(figures)) code = 1;
   write_json(json_file_, to_json(figures, key, code));
   return code;
 }

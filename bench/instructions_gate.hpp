@@ -16,7 +16,8 @@ class InstructionsGate {
   InstructionsGate& operator=(const InstructionsGate&) = delete;
 
   bool asked() const { return command_->parsed(); }
-  // The exit code: 0 no worse than the baseline, or nothing to compare; 1 worse. Throws Failure.
+  // The exit code: 0 no worse than the baseline, or nothing to compare; 1 worse, or not protected where that is
+  // required. Throws Failure.
   int run() const;
 
  private:

@@ -75,6 +75,24 @@ class Gate(unittest.TestCase):
         self.assertEqual(code, 1, said)
         self.assertIn("worse: commit", said)
 
+    def test_when_required_every_figure_needs_a_baseline(self):
+        self.assertEqual(self.gate(FIGURES, "--required")[0], 1)
+        self.gate(FIGURES, "--update-baseline")
+        code, said = self.gate(FIGURES, "--required")
+        self.assertEqual(code, 0, said)
+        code, said = self.gate({**FIGURES, "poll": 50.0}, "--required")
+        self.assertEqual(code, 1, said)
+        self.assertIn("--required: poll: there is no baseline", said)
+        self.assertEqual(self.gate({**FIGURES, "poll": 50.0})[0], 0)
+
+    def test_when_required_no_baseline_is_too_high(self):
+        self.gate(FIGURES, "--update-baseline")
+        code, said = self.gate({"claim": 96.9, "commit": 200.0}, "--required")
+        self.assertEqual(code, 1, said)
+        self.assertIn("--required: claim: the baseline is too high", said)
+        self.assertNotIn("--required: commit", said)
+        self.assertEqual(self.gate({"claim": 97.0, "commit": 200.0}, "--required")[0], 0)
+
     def test_other_builds_keep_their_baselines(self):
         self.baseline.write_text(json.dumps({"another build": {"claim": 1.0}}))
         self.assertEqual(self.gate(FIGURES, "--update-baseline")[0], 0)
