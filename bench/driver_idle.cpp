@@ -38,7 +38,6 @@ std::string role_of(pid_t pid, const std::filesystem::path& task, const char* ma
   if (task.filename() == std::to_string(pid)) return main_role;
   const std::string name = first_line(task / "comm");
   if (name.starts_with("[conductor")) return "media driver";
-  if (name.starts_with("aeron-client")) return "Aeron client";
   if (name.starts_with("tp-conductor")) return "conductor";
   if (name.starts_with("tp-regions")) return "region worker";
   return "other threads";

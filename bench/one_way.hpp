@@ -143,7 +143,6 @@ class Feeder {
   }
 
   std::uint64_t next_seq() const noexcept { return next_; }
-  Sender& sender() noexcept { return *sender_; }
   Idler<Sender>& idler() noexcept { return idler_; }
 
  private:
@@ -197,7 +196,6 @@ class Reader {
                    check);
   }
   Idler<Receiver>& idler() noexcept { return idler_; }
-  Missed missed() const { return receiver_->missed(); }
 
  private:
   template <class Take, class Check>

@@ -145,9 +145,7 @@ enum class Loss : std::uint8_t {
 };
 
 struct Capabilities {
-  bool payload = true;          // false: only stamps travel (bounds of latency)
-  bool in_place_write = false;  // claim() is the memory that receivers read
-  bool in_place_read = false;   // Received::bytes() is what the sender wrote, not a copy
+  bool payload = true;  // false: only stamps travel (bounds of latency)
   bool wait = false;
   bool wake_only = false;  // a bound of waking somebody up, in no other workload
   bool proves =

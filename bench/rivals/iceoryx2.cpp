@@ -134,8 +134,6 @@ class Iceoryx2 final : public Subject {
   }
   Capabilities capabilities() const override {
     Capabilities can;
-    can.in_place_write = true;
-    can.in_place_read = true;
     can.wait = true;
     can.loss = Loss::overwrites_oldest;
     can.most_receivers = 8;

@@ -215,8 +215,6 @@ class SocketShm final : public Subject {
   }
   Capabilities capabilities() const override {
     Capabilities can;
-    can.in_place_write = true;
-    can.in_place_read = true;
     can.wait = true;
     can.proves = false;
     can.loss = Loss::overwrites_oldest;

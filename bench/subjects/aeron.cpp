@@ -131,12 +131,7 @@ class Aeron final : public Subject {
            "tensorpool's";
   }
   Capabilities capabilities() const override {
-    return {.payload = false,
-            .in_place_write = false,
-            .in_place_read = false,
-            .loss = Loss::drops_newest,
-            .most_receivers = 64,
-            .most_links = 64};
+    return {.payload = false, .loss = Loss::drops_newest, .most_receivers = 64, .most_links = 64};
   }
   std::uint64_t shared_bytes(const Link&) const override { return std::uint64_t{64} << 20; }
   std::unique_ptr<Sender> sender(const Link& link) const override {

@@ -99,8 +99,6 @@ class Futex final : public Subject {
   }
   Capabilities capabilities() const override {
     return {.payload = false,
-            .in_place_write = false,
-            .in_place_read = false,
             .wait = true,
             .wake_only = true,
             .loss = Loss::overwrites_oldest,

@@ -171,8 +171,6 @@ class Ring final : public Subject {
   }
   Capabilities capabilities() const override {
     return {.payload = true,
-            .in_place_write = true,
-            .in_place_read = true,
             .loss = Loss::overwrites_oldest,
             .most_receivers = 1'000,
             .most_links = 1'000};

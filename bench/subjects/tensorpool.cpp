@@ -224,8 +224,6 @@ class Tensorpool final : public Subject {
   }
   Capabilities capabilities() const override {
     return {.payload = true,
-            .in_place_write = true,
-            .in_place_read = true,
             .wait = true,
             .loss = Loss::overwrites_oldest,
             .most_receivers = 64,
