@@ -57,7 +57,8 @@ int list(const std::vector<Entry>& subjects) {
 }
 
 // What one should know before one looks at a number, also on the terminal.
-void print_machine(const Environment& environment, const Plan& plan) {
+void print_machine(const Environment& environment, const Plan& plan,
+                   const std::vector<Hole>& holes) {
   fmt::print("{}{}", to_text(environment), to_text(advice(environment)));
   if (plan.cpus.why_not_pinned.empty())
     fmt::print("{:<10}senders on CPU {}, readers on CPU {}\n", "pinned", plan.cpus.first,
@@ -68,6 +69,8 @@ void print_machine(const Environment& environment, const Plan& plan) {
     fmt::print("ONE CPU: workers take turns; latencies are those of the scheduler.\n");
   if (const std::string why = why_no_instructions(); !why.empty())
     fmt::print("fan-out shows CPU time only, no instructions: {}\n", why);
+  for (const Hole& hole : holes) fmt::print("not measured: {}: {}\n", hole.what, hole.why);
+  (void)std::fflush(stdout);  // the next line comes when everything is measured
 }
 
 // Where the results go, tried before anything is measured. What was made here and never written to goes away again, as
@@ -180,7 +183,7 @@ int run(const Wishes& wishes) {
   const Results results(wishes);
   const Environment environment = look_around();
   plan.cpus = choose_cpus();
-  print_machine(environment, plan);
+  print_machine(environment, plan, run.holes);
   const Instructions counted = measure(wishes, plan, workloads, run);
   Json json = {{"environment", to_json(environment)}, {"advice", to_json(advice(environment))}};
   json.update(to_json(run, plan));

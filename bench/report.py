@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import pathlib
+import re
 import sys
 from html import escape
 
@@ -256,12 +257,7 @@ def html(report):
     environment = report["environment"]
     cpu = environment.get("cpu") or environment.get("cpu_model") or "this machine"
     warning = "".join(f'<p class="warning">{escape(text)}</p>' for text in warnings(report))
-    names = [part["name"] for part in report["workloads"]] + (["missing"] if report["not_measured"] else [])
-    names += ["environment", "method"]
-    links = " ".join(f'<a href="#{name}">{escape(name)}</a>' for name in names)
-    body = [f"<h1>tensorpool, measured</h1><p class='soft'>{escape(str(cpu))}, {report['rounds']} interleaved rounds, "
-            f"{pinned_text(report['pinned_to'])}</p>{warning}<nav>{links}</nav>",
-            glance(report), aims_table(report)]
+    body = [glance(report), aims_table(report)]
     for part in report["workloads"]:
         body.append(f'<h2 id="{part["name"]}">{escape(part["title"])}</h2><p class="about">{escape(part["about"])}</p>')
         body.append(plots(part) + table(part))
@@ -271,6 +267,9 @@ def html(report):
     body.append(f'<h2 id="subjects">Subjects</h2>{pairs_table(subjects)}')
     body.append(f'<h2 id="environment">Environment</h2>{pairs_table(environment.items())}')
     body.append(f'<h2 id="method">Method</h2><p>{escape(METHOD)}</p>')
+    links = " ".join(f'<a href="#{name}">{name}</a>' for name in re.findall('<h2 id="([^"]+)"', "".join(body)))
+    body.insert(0, f"<h1>tensorpool, measured</h1><p class='soft'>{escape(str(cpu))}, {report['rounds']} interleaved rounds, "
+                   f"{pinned_text(report['pinned_to'])}</p>{warning}<nav>{links}</nav>")
     return ('<!DOCTYPE html>\n<html xmlns="http://www.w3.org/1999/xhtml" lang="en"><head><meta charset="utf-8"/>'
             '<meta name="viewport" content="width=device-width,initial-scale=1"/><title>tensorpool, measured</title>'
             f"<style>{colour_css()}{CSS}{PLOT_CSS}</style></head><body><main>{''.join(body)}</main></body></html>\n")
@@ -320,6 +319,8 @@ def main():
     try:
         report = json.loads(arguments.report.read_text())
         if arguments.readme:
+            if report["quick"]:
+                sys.exit(f"report.py: {arguments.report} is of a quick run, whose numbers mean nothing: --readme needs a full one")
             arguments.readme.write_text(readme_plot(report) + "\n")
             print(readme_table(report), end="")
             return

@@ -80,6 +80,9 @@ def other_aims(report):
                              ("consumer_poll_1", "consumer, limit 1", 250)):
         if key in counted:
             yield judge(f"instructions per frame, {what}", [counted[key]], limit, True, "{:.0f}")
+    if "producer_bell" in counted:
+        yield judge("instructions per frame, added by wake_waiters when nobody waits",
+                    [counted["producer_bell"] - counted["producer_claim_commit"]], 10, True, "{:.0f}")
     frozen = row_of(report, "frozen", "tensorpool")
     for name, what in (("lost to others", "frames lost to others by a frozen consumer"),
                        ("held up", "frames held up by a frozen consumer")):

@@ -66,6 +66,9 @@ void print_instructions(const Json& counted) {
   row("consumer, poll + proof, limit 10", "consumer_poll_10");
   row("consumer, poll + proof, limit 1", "consumer_poll_1");
   row("consumer, poll + proof, one waiting", "consumer_single");
+  row("producer, two shapes in turns", "producer_two_shapes");
+  row("consumer, limit 10, two shapes", "consumer_two_shapes");
+  row("producer, wake_waiters, nobody slept", "producer_bell");
 }
 
 void print(const Json& report) {

@@ -86,6 +86,11 @@ class Page(unittest.TestCase):
         for what in ("A <fast> CPU & more", "powersave", "cpupower", "aeron 1.54.0", "direct mode", "not said"):
             self.assertIn(what, self.text)
 
+    def test_the_top_leads_to_every_section(self):
+        links = [link.get("href") for link in self.page.find(f".//{HTML}nav")]
+        self.assertEqual(links, ["#" + heading.get("id") for heading in self.page.iter(HTML + "h2")])
+        self.assertTrue({"#glance", "#aims", "#instructions", "#advice", "#subjects"} <= set(links), links)
+
     def test_a_quick_run_warns(self):
         quick = {**fixed(), "quick": True}
         self.assertNotIn("mean nothing", self.text)
@@ -152,6 +157,7 @@ class Aims(unittest.TestCase):
         self.assertEqual(self.verdict("one-way median, 64 KiB, of raw Aeron"), "met")
         self.assertEqual(self.verdict("instructions per frame, producer"), "met")
         self.assertEqual(self.verdict("instructions per frame, consumer, limit 10"), "not met")
+        self.assertEqual(self.verdict("instructions per frame, added by wake_waiters when nobody waits"), "not met")
         self.assertEqual(self.verdict("copy-in, 64 KiB"), "met")
         self.assertEqual(self.verdict("idle process"), "met, not in all rounds")
 
@@ -213,6 +219,16 @@ class Program(unittest.TestCase):
         self.assertEqual(len({line.count("|") for line in lines}), 1)
         self.assertRegex(done.stdout, re.compile(r"^\| \*\*tensorpool\*\* \| 181 ns / 480 ns \(noisy\) / 1.09 us \| 62 MiB/s", re.M))
         self.assertRegex(done.stdout, re.compile(r"^\| bound: raw Aeron, 48 bytes \| 151 ns", re.M))
+
+    def test_a_quick_run_does_not_get_into_the_readme(self):
+        with tempfile.TemporaryDirectory() as name:
+            quick = pathlib.Path(name, "report.json")
+            quick.write_text(json.dumps({**fixed(), "quick": True}))
+            plot = pathlib.Path(name, "plot.svg")
+            done = self.run_it("--readme", plot, quick)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is of a quick run", done.stderr)
+            self.assertFalse(plot.exists())
 
     def test_bad_files(self):
         with tempfile.TemporaryDirectory() as name:
