@@ -98,8 +98,8 @@ class Bench(unittest.TestCase):
         self.assertTrue(report["one_cpu"])
         self.assertIn("CPUs", [advice["what"] for advice in report["advice"]])
 
-    def test_what_does_not_fit_into_shared_memory_is_said_and_the_rest_is_measured(self):
-        small = "mount -t tmpfs -o size=400m tmpfs /dev/shm && exec \"$@\""
+    def with_shared_memory_of(self, size):
+        small = f"mount -t tmpfs -o size={size} tmpfs /dev/shm && exec \"$@\""
         command = ["unshare", "--mount", "sh", "-c", small, "sh"]
         try:
             possible = subprocess.run([*command, "true"], capture_output=True).returncode == 0
@@ -107,6 +107,18 @@ class Bench(unittest.TestCase):
             possible = False
         if not possible:
             self.skipTest("needs to mount a /dev/shm of its own")
+        return command
+
+    def test_where_not_even_a_media_driver_fits_the_machine_is_described_all_the_same(self):
+        result = subprocess.run([*self.with_shared_memory_of("16m"), TP, "bench", "--seconds", "1", "--json"],
+                                capture_output=True, text=True, timeout=PATIENCE)
+        report = json.loads(result.stdout)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(any("/dev/shm" in hole["why"] for hole in report["not_measured"]), report["not_measured"])
+        self.assertIn("/dev/shm", [advice["what"] for advice in report["advice"]])
+
+    def test_what_does_not_fit_into_shared_memory_is_said_and_the_rest_is_measured(self):
+        command = self.with_shared_memory_of("400m")
         result = subprocess.run([*command, TP, "bench", "--seconds", "1", "--size", "64,64MiB", "--json"],
                                 capture_output=True, text=True, timeout=PATIENCE)
         report = json.loads(result.stdout)
@@ -146,7 +158,7 @@ class Bench(unittest.TestCase):
 
     def test_ctrl_c_leaves_no_process_and_no_file(self):
         code, said, seen, below = self.stopped_by(signal.SIGINT)
-        self.assertEqual(code, 1)
+        self.assertEqual(code, 130)
         self.assertIn("interrupted", said)
         self.gone(seen, below)
 
