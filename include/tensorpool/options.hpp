@@ -157,7 +157,7 @@ struct ProducerOptions {
 
   // Wake consumers that sleep until a frame is published (WaitOptions). Off unless asked for, because it is the
   // producer that pays: a commit takes some 10 µs longer when somebody sleeps, a few ns when all consumers that
-  // may sleep are awake, and next to nothing when there is none. Without it they poll with growing pauses.
+  // may sleep are awake, and next to nothing when none ever slept. Without it they poll with growing pauses.
   bool wake_waiters = false;
 };
 
