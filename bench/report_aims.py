@@ -59,11 +59,11 @@ def closed_loop_aims(report):
             values = quotients(ours, "p50", row_of(report, "closed-loop", rival, size))
             yield judge(f"one-way median, {name}, of {rival}'s", values, 1, True)
         for tail in ("p99", "p99.9"):
-            ours_tail = quotients(ours, tail, ours, "p50")
-            aeron_tail = quotients(aeron, tail, aeron, "p50")
-            if ours_tail and aeron_tail and len(ours_tail) == len(aeron_tail):
-                yield judge(f"{tail} as a multiple of the own median, {name}, of raw Aeron's multiple "
-                            f"({median(aeron_tail):.1f})", [a / b for a, b in zip(ours_tail, aeron_tail)], 1, True)
+            # Quotients of quotients, of the same rounds.
+            tails, medians = (quotients(ours, figure, aeron) for figure in (tail, "p50"))
+            if tails and medians and len(tails) == len(medians):
+                yield judge(f"{tail} as a multiple of the own median, {name}, of raw Aeron's multiple",
+                            [a / b for a, b in zip(tails, medians)], 1, True)
 
 
 def copy_aims(report):

@@ -123,7 +123,7 @@ def percentiles(title, rows, standalone=False):
     for tick in [0, 50, *(100 - 100 / 10**k for k in range(1, nines + 1))]:
         at = x(tick)
         body.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{TOP + height}"/>'
-                    f'<text x="{at:.1f}" y="{TOP + height + 18}" text-anchor="middle">{f"{tick:.6g} %" if tick else "min"}</text>')
+                    f'<text x="{at:.1f}" y="{TOP + height + 18}" text-anchor="middle">{f"{tick:.6g} %" if tick else ""}</text>')
     body.append(f'<text x="{LEFT + width / 2}" y="{HEIGHT - 6}" text-anchor="middle">of frames took at most this long (both scales '
                 "logarithmic)</text>")
     ends = []
