@@ -2,6 +2,8 @@
 // what that costs both sides.
 #include <time.h>
 
+#include <algorithm>
+
 #include "../cpu_clock.hpp"
 #include "../one_way.hpp"
 #include "../workloads.hpp"
@@ -26,7 +28,8 @@ void feed(const Arena& arena, const Case& one, Board& board) {
   feeder.meet([&] { return send(1); });
   const auto interval = static_cast<std::int64_t>(1e9 / rate_hz);
   const std::int64_t frames = arena.plan().shorter(1'500);
-  const std::int64_t warm_up = frames / 10;
+  // Until everybody has found out that there is somebody to wake.
+  const std::int64_t warm_up = std::max<std::int64_t>(frames / 10, 400);
   std::int64_t publishing = 0;
   std::int64_t due = now_ns() + interval;
   for (std::int64_t i = -warm_up; i < frames; ++i, due += interval) {

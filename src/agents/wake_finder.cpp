@@ -9,7 +9,8 @@
 namespace tensorpool::agents {
 namespace {
 
-constexpr base::Nanos look_interval_ns = 1'000'000'000;
+// Until a look has found it, who sleeps is woken by its slices only.
+constexpr base::Nanos look_interval_ns = 100'000'000;
 constexpr std::uint32_t key_layout = 1;
 static_assert(std::endian::native == std::endian::little);
 
