@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "tp/connection.hpp"
+#include "tp/json.hpp"
 #include "tp/latency.hpp"
 #include "tp/live_preview.hpp"
-#include "tp/json.hpp"
 #include "tp/signals.hpp"
 #include "tp/sources/npy.hpp"
 #include "tp/sources/pictures.hpp"
